@@ -1,0 +1,20 @@
+//! The workflow as data: what a YAML file or the Rust builder makes, and what the canonical form
+//! hashes. Pure: no clock, no randomness, no I/O.
+
+mod condition;
+mod duration;
+mod error;
+mod ids;
+mod policy;
+mod step;
+mod workflow;
+
+pub use condition::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator};
+pub use duration::{HumanDuration, InvalidDuration};
+pub use error::{ErrorClass, StepError};
+pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
+pub use policy::{
+    Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
+};
+pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
+pub use workflow::Workflow;

@@ -1,0 +1,211 @@
+//! A step and its kinds.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Cleanup, Condition, OnError, Retry, Timeout, Version};
+
+/// A node of a workflow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Step {
+    /// Its name, unique in its list: letters, digits, `_` and `-`, not starting with a digit.
+    pub id: String,
+    /// What it does, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Runs only if this holds; otherwise the step is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// Steps of the same list that must be met first. Absent: the step before it. Empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Vec<String>>,
+    /// What it does.
+    #[serde(flatten)]
+    pub kind: StepKind,
+    /// Retry of this step; tasks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// How long it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Timeout>,
+    /// What its failure means for its list.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_error: OnError,
+    /// What is owed once it has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleanup: Option<Cleanup>,
+    /// Where the list continues after this step; what lies between is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StepKind {
+    /// Calls an executor.
+    Task {
+        /// The executor, `library.name`.
+        uses: String,
+        /// Its input; strings may be templates.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        with: Value,
+    },
+    /// Processes each element of a list.
+    Map {
+        /// Over what, and how.
+        map: Map,
+        /// What happens to each element.
+        #[serde(flatten)]
+        body: Body,
+    },
+    /// Runs another workflow as a child run.
+    Workflow {
+        /// Its name.
+        workflow: String,
+        /// Its input.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        with: Value,
+        /// The version this run is pinned to; filled in by the loader, never written by hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
+    },
+    /// Runs named branches at the same time. Output: an object, the branches' outputs by name.
+    Parallel {
+        /// The branches.
+        parallel: IndexMap<String, Branch>,
+    },
+    /// Takes the first choice that holds.
+    Decision {
+        /// The choices, tried in order.
+        decision: Vec<Choice>,
+    },
+    /// Computes an output from what is known.
+    Set {
+        /// The output; strings may be templates.
+        set: Value,
+    },
+    /// Groups steps.
+    Group {
+        /// The steps.
+        #[serde(flatten)]
+        body: Branch,
+    },
+}
+
+/// A list of steps with an output of its own: a branch of a `parallel`, or a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Branch {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The output; absent: the last step's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+/// What a `map` does with each item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Body {
+    /// A child run for each item.
+    Workflow {
+        /// Its name.
+        workflow: String,
+        /// Its input.
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        with: Value,
+        /// The version this run is pinned to; filled in by the loader.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<Version>,
+    },
+    /// Steps for each item.
+    Steps(Branch),
+}
+
+/// How a `map` goes through its list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Map {
+    /// The list: a template that gives one, or the list itself.
+    pub over: Value,
+    /// The name of the current element in expressions; its index is `NAME_index`.
+    #[serde(rename = "as", default = "Map::default_name")]
+    pub binding: String,
+    /// How many items are processed at once; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+    /// `fail`: no new item starts after a failure; `continue`: all items are processed, and the
+    /// map fails at its end if any of them did.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_error: OnError,
+}
+
+impl Map {
+    fn default_name() -> String {
+        "item".to_owned()
+    }
+}
+
+/// One way a decision can go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Choice {
+    /// Taken if its condition holds.
+    When {
+        /// The condition.
+        when: Condition,
+        /// What then.
+        #[serde(flatten)]
+        then: Then,
+    },
+    /// Taken if no other was.
+    Otherwise {
+        /// What then: `otherwise: [steps]` or `otherwise: { next: .. }`.
+        otherwise: Otherwise,
+    },
+}
+
+/// What happens if no choice holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Otherwise {
+    /// A branch; an empty one does nothing.
+    Steps(Vec<Step>),
+    /// A jump.
+    Jump {
+        /// Where the list of the decision continues.
+        next: Next,
+    },
+}
+
+/// What a choice leads to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Then {
+    /// A branch.
+    Steps {
+        /// Its steps.
+        steps: Vec<Step>,
+    },
+    /// A jump.
+    Next {
+        /// Where the list of the decision continues.
+        next: Next,
+    },
+}
+
+/// Where a list continues: a later step of it, or `end`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Next(pub String);
+
+impl Next {
+    /// The word that ends a list.
+    pub const END: &'static str = "end";
+}

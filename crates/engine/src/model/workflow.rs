@@ -1,0 +1,44 @@
+//! A workflow: the whole definition.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Defaults, Step, Version};
+
+/// A definition. Named; identified by the hash of its canonical form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    /// Its name: letters, digits, `_`, `-` and `.`.
+    #[serde(rename = "workflow")]
+    pub name: String,
+    /// What it does, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The JSON Schema of its input, checked before a run exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// What steps get that say nothing themselves.
+    #[serde(default, skip_serializing_if = "super::step::is_default")]
+    pub defaults: Defaults,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// The output; absent: the last step's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+impl Workflow {
+    /// The canonical form: compact JSON, fields in the order of these types. What the author
+    /// ordered (branches, keys of a `with`) keeps its order, because step numbers follow it.
+    pub fn canonical(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The version: the SHA-256 of the canonical form.
+    pub fn version(&self) -> Version {
+        Version(Sha256::digest(self.canonical()).into())
+    }
+}
