@@ -2,6 +2,7 @@
 
 pub mod model;
 pub mod step;
+pub mod store;
 
 pub use model::{ErrorClass, RunId, StepError, Workflow};
 pub use step::{Describe, Effect, Executor, Observation, Registry, StepContext, executor_fn};
