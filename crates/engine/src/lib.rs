@@ -1,6 +1,10 @@
 //! Rackwright's engine: durable workflows whose state is the fold of a journal.
 
+pub mod expr;
+pub mod graph;
+pub mod machine;
 pub mod model;
+pub mod runtime;
 pub mod step;
 pub mod store;
 

@@ -330,6 +330,11 @@ impl RunState {
         self.timers.first().map(|(at, ..)| *at)
     }
 
+    /// Whether a fold left something to decide: [`super::advance`] has not run since.
+    pub fn has_todo(&self) -> bool {
+        !self.todo.is_empty()
+    }
+
     /// The status that the store should show: ended, in attention, or running.
     pub fn visible_status(&self) -> RunStatus {
         if !self.status.is_ended() && self.attention > 0 && self.in_flight == 0 {

@@ -24,6 +24,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use crate::model::RunStatus;
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 pub use append::{Append, AppendOutcome, InboxId, NewRun, Outgoing, RunUpdate};
@@ -32,7 +33,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use node::{NodeRecord, NodeStatus, Renewal};
 pub use record::{
-    Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord, RunStatus,
+    Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord,
 };
 
 /// Commits appends. Owns its place in the store (a connection), and finds a new one when it breaks.

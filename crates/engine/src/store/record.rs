@@ -1,77 +1,12 @@
 //! What the store answers with.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::InboxId;
-use crate::model::{NodeId, RunId, Timestamp, Version};
-
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunStatus {
-    /// Made, and not begun.
-    Pending,
-    /// Has steps under way.
-    Running,
-    /// Waits for a time or a message.
-    Waiting,
-    /// Waits for a person.
-    Attention,
-    /// Ended well.
-    Completed,
-    /// Ended with a failure.
-    Failed,
-    /// Ended because it was told to.
-    Cancelled,
-}
-
-impl RunStatus {
-    /// All statuses, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Running,
-        Self::Waiting,
-        Self::Attention,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-    ];
-
-    /// Whether nothing more happens to the run.
-    pub const fn is_ended(self) -> bool {
-        match self {
-            Self::Completed | Self::Failed | Self::Cancelled => true,
-            Self::Pending | Self::Running | Self::Waiting | Self::Attention => false,
-        }
-    }
-
-    /// The name in databases and on screens.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::Attention => "attention",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// The status of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
-    }
-}
-
-impl fmt::Display for RunStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+use crate::model::{NodeId, RunId, RunStatus, Timestamp, Version};
 
 /// A run's row: what is known without reading its journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
