@@ -1,13 +1,17 @@
 //! The engine: a node of a store, with the executors and workflows that it knows.
 
-use std::{collections::HashMap, ops::Deref, sync::{Arc, Mutex, PoisonError}, time::Duration};
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{Client, EngineError, RunHandle, RunRequest};
 use crate::{
-    graph::check,
     machine::Created,
     model::{RunId, Version, Workflow},
     runtime::{Config, Message, Node, Start, Started},
@@ -44,11 +48,6 @@ impl Engine {
     /// [`EngineError::Invalid`] with all problems, or what the store says.
     pub async fn deploy(&self, workflow: Workflow) -> Result<Version, EngineError> {
         let workflow = self.pinned(workflow);
-        let children = |name: &str| self.deployed(name);
-        let problems = check::check(&workflow, &self.node.shared.registry, &|name| children(name));
-        if !problems.is_empty() {
-            return Err(EngineError::Invalid { workflow: workflow.name, problems });
-        }
         let (name, canonical) = (workflow.name.clone(), workflow.canonical());
         let deployed = self.node.shared.plans.add(workflow, &self.node.shared.registry)?;
         let version = deployed.plan.version;

@@ -7,8 +7,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::plan::{
-    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx, ScopePlan,
-    StepPlan, TaskPlan, ThenPlan,
+    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
+    ScopePlan, StepPlan, TaskPlan, ThenPlan,
 };
 use crate::{
     expr::{Predicate, Template},
@@ -105,7 +105,10 @@ impl Compiler<'_> {
                     .iter()
                     .map(|id| {
                         by_id.get(id).copied().ok_or_else(|| {
-                            self.error(format!("`{}` needs `{id}`, which is not in its list", step.id))
+                            self.error(format!(
+                                "`{}` needs `{id}`, which is not in its list",
+                                step.id
+                            ))
                         })
                     })
                     .collect::<Compiled<_>>()?,
@@ -167,7 +170,10 @@ impl Compiler<'_> {
                     .collect::<Compiled<_>>()?,
             ),
             StepKind::Decision { decision } => KindPlan::Decision(
-                decision.iter().map(|choice| self.choice(scope, choice)).collect::<Compiled<_>>()?,
+                decision
+                    .iter()
+                    .map(|choice| self.choice(scope, choice))
+                    .collect::<Compiled<_>>()?,
             ),
             StepKind::Set { set } => KindPlan::Set(self.template(set)?),
             StepKind::Group { body } => KindPlan::Group(self.branch(None, body)?),
@@ -207,12 +213,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn child(
-        &self,
-        workflow: &str,
-        with: &Value,
-        version: Option<Version>,
-    ) -> Compiled<ChildPlan> {
+    fn child(&self, workflow: &str, with: &Value, version: Option<Version>) -> Compiled<ChildPlan> {
         let version = version.ok_or_else(|| {
             self.error(format!("the sub-workflow `{workflow}` is not pinned to a version"))
         })?;
@@ -242,16 +243,15 @@ impl Compiler<'_> {
             return Ok(Jump::End);
         }
         let place = self.scopes[scope.0 as usize].by_id.get(&next.0);
-        place.map(|place| Jump::To(*place)).ok_or_else(|| {
-            self.error(format!("`next: {}` names no step of the same list", next.0))
-        })
+        place
+            .map(|place| Jump::To(*place))
+            .ok_or_else(|| self.error(format!("`next: {}` names no step of the same list", next.0)))
     }
 
     fn cleanup(&self, cleanup: &Cleanup) -> Compiled<CleanupPlan> {
         let Defaults { timeout, retry } = &self.workflow.defaults;
         let retry = cleanup.retry.as_ref().or(retry.as_ref());
-        let task =
-            self.task(&cleanup.uses, &cleanup.with, retry, cleanup.timeout.or(*timeout))?;
+        let task = self.task(&cleanup.uses, &cleanup.with, retry, cleanup.timeout.or(*timeout))?;
         Ok(CleanupPlan { policy: cleanup.policy, task })
     }
 

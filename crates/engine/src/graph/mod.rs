@@ -6,6 +6,6 @@ mod plan;
 
 pub use compile::{PlanError, compile};
 pub use plan::{
-    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx, ScopePlan,
-    StepPlan, TaskPlan, ThenPlan,
+    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
+    ScopePlan, StepPlan, TaskPlan, ThenPlan,
 };

@@ -125,10 +125,9 @@ impl RunState {
         self.children -= 1;
         let path = self.path(plan, step);
         let timed_out = self.step(step).main.timed_out;
-        let below = errors.iter().map(|error| RunError {
-            path: format!("{path}/{}", error.path),
-            ..error.clone()
-        });
+        let below = errors
+            .iter()
+            .map(|error| RunError { path: format!("{path}/{}", error.path), ..error.clone() });
         self.errors.extend(below);
         let phase = match status {
             RunStatus::Completed => Phase::Completed,
@@ -207,13 +206,7 @@ impl RunState {
     }
 
     /// Skips what lies between a step and where its list continues.
-    fn jump(
-        &mut self,
-        plan: &Plan,
-        scope: super::ScopeRef,
-        place: u32,
-        jump: crate::graph::Jump,
-    ) {
+    fn jump(&mut self, plan: &Plan, scope: super::ScopeRef, place: u32, jump: crate::graph::Jump) {
         let len = plan.scope(self.scope(scope).plan).len;
         let to = match jump {
             crate::graph::Jump::To(to) => to,

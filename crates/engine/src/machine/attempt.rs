@@ -265,7 +265,8 @@ impl RunState {
             self.set_phase(task, Phase::ObserveRetrying(due));
             self.timers.insert((due, task, TimerKind::Observe));
         } else {
-            let evidence = json!({ "reason": "the target could not be observed", "error": &**error });
+            let evidence =
+                json!({ "reason": "the target could not be observed", "error": &**error });
             self.set_phase(task, Phase::Attention(Arc::new(evidence)));
         }
         Ok(())
@@ -318,12 +319,7 @@ impl RunState {
         }
     }
 
-    pub(super) fn saved(
-        &mut self,
-        event: &Event,
-        task: TaskRef,
-        progress: &Arc<Value>,
-    ) -> Applied {
+    pub(super) fn saved(&mut self, event: &Event, task: TaskRef, progress: &Arc<Value>) -> Applied {
         match self.execution_mut(task) {
             Some(execution) if execution.phase == Phase::Running => {
                 execution.saved = Some(Arc::clone(progress));

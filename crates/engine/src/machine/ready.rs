@@ -69,10 +69,9 @@ impl Pass<'_, '_> {
 
     fn open_items(&mut self, task: TaskRef, map: &MapPlan) -> Passed {
         let event = match map.over.eval(&self.view(task)) {
-            Ok(Value::Array(items)) => Event::Opened {
-                step: task.step,
-                opening: Opening::Map(Arc::new(items)),
-            },
+            Ok(Value::Array(items)) => {
+                Event::Opened { step: task.step, opening: Opening::Map(Arc::new(items)) }
+            }
             Ok(other) => failed_for_good(task, not_a_list(&other)),
             Err(error) => failed_for_good(task, error.into()),
         };

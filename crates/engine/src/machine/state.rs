@@ -8,9 +8,7 @@ use std::{
 use serde_json::Value;
 use thiserror::Error;
 
-use super::event::{
-    Cancel, Created, Event, RunError, ScopeRef, SkipReason, StepRef, TaskRef,
-};
+use super::event::{Cancel, Created, Event, RunError, ScopeRef, SkipReason, StepRef, TaskRef};
 use crate::{
     graph::{Plan, ScopeIx, StepPlan},
     model::{NodeId, RunId, RunStatus, StepError, Timestamp},

@@ -125,7 +125,8 @@ impl ActiveRun {
             status,
             leaves: status.is_ended() || parks,
         };
-        let row_status = if parks && status == RunStatus::Running { RunStatus::Waiting } else { status };
+        let row_status =
+            if parks && status == RunStatus::Running { RunStatus::Waiting } else { status };
         let changes = row_status != self.row_status || parks;
         if turn.events.is_empty() && self.consumed.is_empty() && !changes {
             pending.leaves = false;
@@ -186,7 +187,11 @@ impl ActiveRun {
                             output: (*self.state.output).clone(),
                             errors: self.state.errors.clone(),
                         };
-                        messages.push(outgoing(parent.run, &format!("child {}", self.id()), &input));
+                        messages.push(outgoing(
+                            parent.run,
+                            &format!("child {}", self.id()),
+                            &input,
+                        ));
                     }
                 }
                 Command::Run(_)

@@ -20,12 +20,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(ttl: Duration) -> Self {
-        Self {
-            base: Instant::now(),
-            ttl,
-            until: AtomicU64::new(0),
-            life: AtomicU64::new(0),
-        }
+        Self { base: Instant::now(), ttl, until: AtomicU64::new(0), life: AtomicU64::new(0) }
     }
 
     /// The store granted the whole time after `asked`, the moment before the question. The holder

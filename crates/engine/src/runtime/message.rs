@@ -47,14 +47,24 @@ pub(crate) enum Message {
     /// A claimed run with its folded state.
     Adopt(Box<ActiveRun>),
     /// The result of an attempt, saved progress, a report.
-    Input { run: RunId, input: Input, ack: Option<Ack> },
+    Input {
+        run: RunId,
+        input: Input,
+        ack: Option<Ack>,
+    },
     /// There may be mail for the run.
     Look(RunId),
     /// Mail that was read for the run.
-    Mail { run: RunId, rows: Vec<InboxRow> },
+    Mail {
+        run: RunId,
+        rows: Vec<InboxRow>,
+    },
     /// Tell me when the run has ended or waits for a person. Answered by dropping the sender if
     /// the run is not here.
-    Wait { run: RunId, reply: oneshot::Sender<Outcome> },
+    Wait {
+        run: RunId,
+        reply: oneshot::Sender<Outcome>,
+    },
     /// The lease is lost: forget all runs.
     Abandon,
     /// Finish or checkpoint what runs, then end.

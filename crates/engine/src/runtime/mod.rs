@@ -29,12 +29,12 @@ use crate::{
     store::{ClaimScope, Store, StoreError},
 };
 
+pub(crate) use active::outgoing;
 pub use config::Config;
 pub use message::Outcome;
-pub use plans::PlanUnavailable;
-pub(crate) use active::outgoing;
 pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;
+pub use plans::PlanUnavailable;
 pub(crate) use recovery::decode;
 pub(crate) use shared::{Live, Shared};
 

@@ -76,10 +76,8 @@ impl Shard {
 /// A child that can't be started ends as failed before it exists.
 fn refuse(shared: &super::shared::Shared, created: &Created, message: String) {
     let Some(parent) = created.parent else { return };
-    let error = StepError::permanent("engine.child_input", message).hint(format!(
-        "`rackwright validate` checks what `with` hands to `{}`",
-        created.workflow
-    ));
+    let error = StepError::permanent("engine.child_input", message)
+        .hint(format!("`rackwright validate` checks what `with` hands to `{}`", created.workflow));
     let input = Input::ChildEnded {
         step: parent.step,
         run: created.run,

@@ -82,7 +82,10 @@ impl Plans {
 
 impl Deployed {
     /// Checks a run's input, and fills in the defaults of its schema.
-    pub(crate) fn check_input(&self, input: serde_json::Value) -> Result<serde_json::Value, String> {
+    pub(crate) fn check_input(
+        &self,
+        input: serde_json::Value,
+    ) -> Result<serde_json::Value, String> {
         let _ = &self.workflow;
         Ok(input)
     }

@@ -3,12 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    active::ActiveRun,
-    message::Message,
-    plans::Deployed,
-    shared::Shared,
-};
+use super::{active::ActiveRun, message::Message, plans::Deployed, shared::Shared};
 use crate::{
     machine::{Event, fold},
     model::{RunId, RunStatus, Timestamp, Version},
@@ -19,7 +14,10 @@ use crate::{
 const CLAIMS: u32 = 500;
 
 /// Claims every run that is due and hands it to its shard. Returns how many.
-pub(super) async fn claim_all(shared: &Arc<Shared>, scope: ClaimScope) -> Result<usize, StoreError> {
+pub(super) async fn claim_all(
+    shared: &Arc<Shared>,
+    scope: ClaimScope,
+) -> Result<usize, StoreError> {
     let mut total = 0;
     loop {
         let node = shared.node();
@@ -64,7 +62,8 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
             Ok(run) => shared.tell(claim.run, Message::Adopt(Box::new(run))),
             Err(reason) => {
                 tracing::error!(run = %claim.run, reason, "the run can't be carried on here");
-                let mut stuck = shared.stuck.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut stuck =
+                    shared.stuck.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 stuck.push((claim.run, reason));
             }
         }
@@ -72,10 +71,15 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
     Ok(())
 }
 
-fn restore(claim: Claimed, deployed: Arc<Deployed>, rows: &[JournalRow]) -> Result<ActiveRun, String> {
+fn restore(
+    claim: Claimed,
+    deployed: Arc<Deployed>,
+    rows: &[JournalRow],
+) -> Result<ActiveRun, String> {
     let mut events = Vec::new();
     for row in rows {
-        let read = decode(row).map_err(|error| format!("row {} of its journal: {error}", row.seq))?;
+        let read =
+            decode(row).map_err(|error| format!("row {} of its journal: {error}", row.seq))?;
         events.extend(read);
     }
     let state = fold(&deployed.plan, events).map_err(|error| error.to_string())?;

@@ -17,13 +17,7 @@ pub(crate) enum Live {
     /// A row was committed.
     Committed(RunId),
     /// A sub-task was reported; the journal follows.
-    Report {
-        run: RunId,
-        path: String,
-        attempt: u32,
-        at: Timestamp,
-        report: SubtaskReport,
-    },
+    Report { run: RunId, path: String, attempt: u32, at: Timestamp, report: SubtaskReport },
 }
 
 pub(crate) struct Shared {
@@ -75,4 +69,3 @@ impl Shared {
         RunId::from_parts(self.clock.now(), rand::random())
     }
 }
-

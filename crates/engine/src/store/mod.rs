@@ -32,9 +32,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use node::{NodeRecord, NodeStatus, Renewal};
-pub use record::{
-    Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord,
-};
+pub use record::{Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord};
 
 /// Commits appends. Owns its place in the store (a connection), and finds a new one when it breaks.
 #[async_trait]
