@@ -145,17 +145,17 @@ impl Pass<'_, '_> {
             if at > self.env.now {
                 break;
             }
-            self.state.timers.pop_first();
             let phase = self.state.execution(task).map(|it| &it.phase);
             match (kind, phase) {
                 (TimerKind::Retry, Some(Phase::Retrying(_))) => self.retry(task)?,
                 (TimerKind::Observe, Some(Phase::ObserveRetrying(_))) => self.observe(task)?,
                 (TimerKind::Total, Some(phase)) if !phase.is_final() => {
-                    self.state.step_mut(task.step).main.deadline = None;
                     self.emit(Event::TimedOut { step: task.step })?;
                 }
                 (TimerKind::Retry | TimerKind::Observe | TimerKind::Total, _) => {}
             }
+            // The event took the timer away, unless the timer meant nothing any more.
+            self.state.timers.remove(&(at, task, kind));
         }
         Ok(())
     }

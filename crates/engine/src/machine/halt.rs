@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     event::{Event, ScopeRef, StepRef, TaskRef},
-    state::{IllegalEvent, Inner, Phase, RunState, Todo},
+    state::{IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
     graph::Plan,
@@ -23,6 +23,9 @@ impl RunState {
             return Err(self.illegal(event, TaskRef::main(step)));
         }
         main.timed_out = true;
+        if let Some(deadline) = main.deadline.take() {
+            self.timers.remove(&(deadline, TaskRef::main(step), TimerKind::Total));
+        }
         self.stop_step(plan, step);
         Ok(())
     }
