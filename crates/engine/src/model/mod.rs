@@ -6,6 +6,7 @@ mod duration;
 mod error;
 mod ids;
 mod policy;
+mod problem;
 mod step;
 mod workflow;
 
@@ -16,5 +17,6 @@ pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
 pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
+pub use problem::{Pointer, Problem};
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use workflow::Workflow;
