@@ -1,5 +1,6 @@
 //! Rackwright's engine: durable workflows whose state is the fold of a journal.
 
+pub mod load;
 pub mod model;
 pub mod step;
 
