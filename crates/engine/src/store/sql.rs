@@ -177,8 +177,8 @@ macro_rules! row_readers {
 
         fn status(row: &$Row) -> Decoded<RunStatus> {
             let name: &str = get(row, "status")?;
-            RunStatus::from_name(name)
-                .ok_or_else(|| StoreError::Corrupt(format!("`{name}` is no status of a run")))
+            name.parse::<RunStatus>()
+                .map_err(|_| StoreError::Corrupt(format!("`{name}` is no status of a run")))
         }
 
         fn bytes(row: &$Row, name: &str) -> Decoded<Bytes> {
