@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use minijinja::{
     Environment, Error, State, UndefinedBehavior, filters as builtin,
-    value::{Rest, Value as Jinja},
+    value::{Kwargs, Rest, Value as Jinja},
 };
 
 use super::{budget, filters, methods};
@@ -22,22 +22,80 @@ const FUEL: u64 = 50_000;
 
 /// Filters that cost no more than what they are given.
 const PLAIN: [&str; 21] = [
-    "abs", "attr", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last",
-    "length", "count", "map", "max", "min", "reject", "rejectattr", "round", "select", "selectattr",
+    "abs",
+    "attr",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "groupby",
+    "int",
+    "items",
+    "last",
+    "length",
+    "count",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "round",
+    "select",
+    "selectattr",
 ];
 /// Filters that turn a text into a new one, or into a list.
 const METERED: [&str; 15] = [
-    "batch", "capitalize", "format", "indent", "lines", "list", "lower", "replace", "reverse",
-    "sort", "split", "sum", "title", "trim", "upper",
+    "batch",
+    "capitalize",
+    "format",
+    "indent",
+    "lines",
+    "list",
+    "lower",
+    "replace",
+    "reverse",
+    "sort",
+    "split",
+    "sum",
+    "title",
+    "trim",
+    "upper",
 ];
 /// Filters of our own.
 const OWN: [&str; 8] =
     ["bool", "combine", "from_json", "join", "string", "tojson", "to_json", "unique"];
 /// The tests that can stand behind `is`.
 const TESTS: [&str; 29] = [
-    "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "float", "ge", "gt",
-    "in", "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd",
-    "sameas", "sequence", "startingwith", "string", "true", "false", "undefined", "upper",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "false",
+    "undefined",
+    "upper",
 ];
 
 /// The filters that can stand behind `|`.
@@ -84,7 +142,14 @@ fn meter(env: &mut Environment<'static>) {
     env.add_filter("__upper", builtin::upper);
     for name in METERED {
         let inner = format!("__{name}");
-        let metered = move |state: &mut State<'_, '_>, args: Rest<Jinja>| -> Result<Jinja, Error> {
+        let metered = move |state: &mut State<'_, '_>,
+                            args: Rest<Jinja>,
+                            kwargs: Kwargs|
+              -> Result<Jinja, Error> {
+            let mut args = args.0;
+            if kwargs.args().next().is_some() {
+                args.push(Jinja::from(kwargs));
+            }
             budget::charge(state, filters::cost(name, &args)?)?;
             state.apply_filter(&inner, &args)
         };

@@ -204,7 +204,10 @@ impl Compiler {
             Ok(text) => Node::Constant(Value::String(text)),
             Err(error) => {
                 let range = error.range.unwrap_or(0..0);
-                self.refuse(pointer, [ScanError { range, message: error.message, help: error.hint }])
+                self.refuse(
+                    pointer,
+                    [ScanError { range, message: error.message, help: error.hint }],
+                )
             }
         }
     }

@@ -23,8 +23,9 @@ fn large() -> Data {
 #[case("input.text|replace('', input.text)")]
 #[case("('x\n' ~ input.text)|indent(input.n)")]
 #[case("('x\n' ~ input.text)|indent(width=input.n)")]
-#[case("'%1000000000d'|format(1)")]
+#[case("'%1000000000d'|format(input.n)")]
 #[case("'%*d'|format(input.n, 1)")]
+#[case("''|indent(input.n)")]
 #[case("input.numbers|batch(input.n, 0)|list")]
 #[case("input.nulls|map('default', input.text, true)|map('upper')|list")]
 #[case("input.nulls|map('default', input.text, true)|join")]
@@ -32,7 +33,9 @@ fn large() -> Data {
 #[case("input.nulls|map('default', input.text, true)|list|string")]
 #[case("input.nulls|map('default', input.text, true)|list")]
 #[case("(input.nulls|map('default', input.text, true)|list) ~ ''")]
-#[case("input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text")]
+#[case(
+    "input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text ~ input.text"
+)]
 #[case("input.text|list|map('replace', 'x', input.text)|list")]
 fn much_of_little(#[case] expression: &str) {
     let template = json!(format!("{{{{ {expression} }}}}"));
