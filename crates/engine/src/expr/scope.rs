@@ -19,7 +19,8 @@ pub trait Scope {
     fn step(&self, id: &str) -> Option<StepView>;
 }
 
-/// What an expression sees of a step: `steps.ID.status`, `.output` and `.error`.
+/// What an expression sees of a step: `steps.ID.status`, `.output`, `.error` and
+/// `.items`.
 #[derive(Clone, Debug)]
 pub struct StepView {
     /// How it ended: `completed`, `failed`, `skipped`, …
@@ -28,10 +29,12 @@ pub struct StepView {
     pub output: Arc<Value>,
     /// Its error, if it failed; seen as null otherwise.
     pub error: Option<Arc<Value>>,
+    /// Of a map that has ended: its items in order, each with `status`, `output` and `error`.
+    pub items: Option<Arc<Value>>,
 }
 
 /// The fields of a step.
-pub(super) const STEP_FIELDS: [&str; 3] = ["status", "output", "error"];
+pub(super) const STEP_FIELDS: [&str; 4] = ["status", "output", "error", "items"];
 
 /// The values of the names of one expression, looked up for one evaluation.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ fn step_value(step: &StepView) -> Jinja {
         ("status", Jinja::from(step.status)),
         ("output", view(&step.output)),
         ("error", error),
+        ("items", step.items.as_ref().map_or(Jinja::from(()), view)),
     ])
 }
 

@@ -28,7 +28,10 @@ impl Data {
 
     pub(super) fn step(mut self, id: &str, status: &'static str, output: Value) -> Self {
         let error = (status == "failed").then(|| Arc::new(json!({"code": "bmc.busy"})));
-        self.steps.insert(id.to_owned(), StepView { status, output: Arc::new(output), error });
+        self.steps.insert(
+            id.to_owned(),
+            StepView { status, output: Arc::new(output), error, items: None },
+        );
         self
     }
 }
