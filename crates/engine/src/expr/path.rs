@@ -97,10 +97,10 @@ impl Path {
     pub(super) fn find<T>(&self, scope: &dyn Scope, look: impl FnOnce(&[&Value]) -> T) -> T {
         let start = match &self.start {
             Start::Root(name) => scope.root(name),
-            Start::Step { id, field } => scope.step(id).and_then(|step| match field {
-                Field::Status => Some(Arc::new(Value::from(step.status))),
-                Field::Output => Some(step.output),
-                Field::Error => Some(step.error.unwrap_or_default()),
+            Start::Step { id, field } => scope.step(id).map(|step| match field {
+                Field::Status => Arc::new(Value::from(step.status)),
+                Field::Output => step.output,
+                Field::Error => step.error.unwrap_or_default(),
             }),
         };
         match start {
@@ -175,10 +175,9 @@ fn outside_texts(source: &str, sign: char) -> Option<usize> {
             _ if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, c) if c == sign => return Some(at),
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None

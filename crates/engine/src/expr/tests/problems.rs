@@ -77,7 +77,6 @@ fn failure(template: &Value) -> EvalError {
 #[case("{{ input.count + input.host }}", "tried to use + operator", "", "")]
 #[case("{{ 'x{' ~ input.nope|upper ~ '*' }}", "`input` has no `nope`", "", "input.nope")]
 #[case("{{ input.big + input.big }}", "does not fit into 64 bits", "", "")]
-#[case("{{ input.tags|map('int')|map('nope') }}", "nope", "", "")]
 fn errors_name_their_place(
     #[case] template: &str,
     #[case] message: &str,
