@@ -1,0 +1,4 @@
+//! The engine as a whole, on every store.
+
+mod basics;
+mod support;
