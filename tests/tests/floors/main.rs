@@ -21,14 +21,15 @@ const fn floor(name: &'static str, may_use: &'static [&'static str], pure: bool)
 }
 
 /// From the ground up. `step` is what executors are written against: it stands on the model
-/// alone, so that a step library does not depend on how runs are stored or driven.
+/// alone, so that a step library does not depend on how runs are stored or driven; the floors
+/// above speak of its effects and observations, which are data.
 const FLOORS: [Floor; 9] = [
     floor("model", &[], true),
     floor("expr", &["model"], true),
     floor("step", &["model"], false),
-    floor("graph", &["model", "expr"], true),
+    floor("graph", &["model", "expr", "step"], true),
     floor("load", &["model", "expr", "step", "graph"], true),
-    floor("machine", &["model", "expr", "graph"], true),
+    floor("machine", &["model", "expr", "step", "graph"], true),
     floor("store", &["model", "expr", "graph", "machine"], false),
     floor("runtime", &["model", "expr", "step", "graph", "machine", "store"], false),
     floor("api", &["model", "expr", "step", "graph", "load", "machine", "store", "runtime"], false),
