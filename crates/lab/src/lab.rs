@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Fault, LabError, LabState, ports, ssh, state::replace};
+use crate::{Fault, LabError, LabState, maas, ports, ssh, state::replace};
 
 const KNOWN_HOSTS: &str = "known_hosts";
 
@@ -82,6 +82,7 @@ impl Lab {
         let listeners = bind_all(&state).await?;
         write_known_hosts(&state)?;
         let lab = Self { state, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        lab.tasks.spawn(maas::serve(lab.state.clone(), listeners.maas, lab.stop.clone()));
         for (machine, listener) in listeners.ssh.into_iter().enumerate() {
             lab.tasks.spawn(ssh::serve(lab.state.clone(), machine, listener, lab.stop.clone()));
         }
@@ -156,10 +157,12 @@ impl Drop for Lab {
 }
 
 struct Listeners {
+    maas: TcpListener,
     ssh: Vec<TcpListener>,
 }
 
 async fn bind_all(state: &LabState) -> Result<Listeners, LabError> {
+    let maas = ports::bind("MAAS", state.read(|rack, _| rack.maas_port)).await?;
     let wanted = state.read(|rack, _| {
         rack.machines.iter().map(|m| (m.hostname.clone(), m.ssh_port)).collect::<Vec<_>>()
     });
@@ -168,6 +171,7 @@ async fn bind_all(state: &LabState) -> Result<Listeners, LabError> {
         ssh.push(ports::bind(&hostname, port).await?);
     }
     let file = |source| LabError::File { path: state.dir().to_owned(), source };
+    let maas_port = maas.local_addr().map_err(file)?.port();
     let ports: Vec<_> = ssh
         .iter()
         .map(|listener| listener.local_addr().map(|at| at.port()))
@@ -175,12 +179,13 @@ async fn bind_all(state: &LabState) -> Result<Listeners, LabError> {
         .map_err(file)?;
     state
         .update(|rack, _| {
+            rack.maas_port = maas_port;
             for (machine, port) in rack.machines.iter_mut().zip(ports) {
                 machine.ssh_port = port;
             }
         })
         .map_err(file)?;
-    Ok(Listeners { ssh })
+    Ok(Listeners { maas, ssh })
 }
 
 fn write_known_hosts(state: &LabState) -> Result<(), LabError> {

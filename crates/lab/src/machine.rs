@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rackwright_engine::model::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::Registration;
+
 /// Who made a machine: decides which BIOS tool it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +106,9 @@ pub struct Machine {
     pub tags: BTreeSet<String>,
     /// MAAS status number (MAAS `NODE_STATUS`).
     pub status: u8,
+    /// What else MAAS knows of it.
+    #[serde(default)]
+    pub maas: Registration,
 }
 
 impl Machine {

@@ -9,7 +9,10 @@ use rackwright_engine::model::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bios, Fault, FaultKind, IpSource, IpmiLan, Machine, Power, Vendor, bios};
+use crate::{
+    Bios, Fault, FaultKind, IpSource, IpmiLan, Machine, Power, Region, Registration, Vendor, bios,
+    maas,
+};
 
 /// The most machines that a lab serves: each takes a port.
 pub(crate) const MOST: usize = 1000;
@@ -51,6 +54,9 @@ pub struct Rack {
     /// How often each fault has struck each machine, by `fault@machine`.
     #[serde(default)]
     pub struck: BTreeMap<String, u32>,
+    /// What MAAS knows beside the machines.
+    #[serde(default)]
+    pub region: Region,
     /// The machines, in the order of their names.
     pub machines: Vec<Machine>,
 }
@@ -85,6 +91,7 @@ impl Rack {
             secrets,
             faults: BTreeSet::new(),
             struck: BTreeMap::new(),
+            region: Region::default(),
             machines,
         }
     }
@@ -135,9 +142,11 @@ impl Rack {
 
     /// Brings about what is due.
     pub(crate) fn settle(&mut self, now: Timestamp) {
+        // Boots first: what a commissioning does to the power comes after the boot it began with.
         for machine in &mut self.machines {
             machine.settle(now);
         }
+        maas::advance(self, now);
     }
 }
 
@@ -173,6 +182,7 @@ fn machine(rng: &mut StdRng, index: usize) -> Machine {
         power: Power { on: false, boot_ends: None },
         tags: BTreeSet::new(),
         status: 0,
+        maas: Registration::default(),
     }
 }
 
