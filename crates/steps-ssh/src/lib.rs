@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Steps over SSH.
+pub mod bios;
+pub mod client;
+pub mod device;
