@@ -130,10 +130,7 @@ fn validate(document: &Document, device_type: &DeviceType) -> Vec<ProfileProblem
 }
 
 /// The setting of that name: by its full name, else by its short one.
-pub(crate) fn find<'a>(
-    document: &'a Document,
-    name: &str,
-) -> Result<&'a Setting, ProfileProblem> {
+pub(crate) fn find<'a>(document: &'a Document, name: &str) -> Result<&'a Setting, ProfileProblem> {
     let all = &document.settings;
     let full: Vec<_> = all.iter().filter(|setting| setting.name == name).collect();
     let found = if full.is_empty() {

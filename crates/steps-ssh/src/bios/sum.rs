@@ -94,7 +94,9 @@ fn attribute(text: &str, node: Node<'_, '_>, name: &str) -> Option<(String, Opti
 
 fn options(information: Node<'_, '_>) -> Accepts {
     match xml::child(information, "AvailableOptions") {
-        Some(options) => Accepts::OneOf(xml::elements(options, "Option").map(xml::content).collect()),
+        Some(options) => {
+            Accepts::OneOf(xml::elements(options, "Option").map(xml::content).collect())
+        }
         None => Accepts::Anything,
     }
 }

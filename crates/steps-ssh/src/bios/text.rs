@@ -33,6 +33,8 @@ pub fn decode(bytes: Vec<u8>) -> (String, Encoding) {
 pub fn encode(text: &str, encoding: Encoding) -> Result<Vec<u8>, char> {
     match encoding {
         Encoding::Utf8 => Ok(text.as_bytes().to_vec()),
-        Encoding::Latin1 => text.chars().map(|c| u8::try_from(u32::from(c)).map_err(|_| c)).collect(),
+        Encoding::Latin1 => {
+            text.chars().map(|c| u8::try_from(u32::from(c)).map_err(|_| c)).collect()
+        }
     }
 }

@@ -117,9 +117,7 @@ impl SshError {
             }
             Self::Refused { .. } => StepError::permanent("ssh.refused", message),
             Self::File { .. } => StepError::permanent("ssh.file", message),
-            Self::Cancelled => {
-                StepError::new("engine.cancelled", ErrorClass::Cancelled, message)
-            }
+            Self::Cancelled => StepError::new("engine.cancelled", ErrorClass::Cancelled, message),
         }
     }
 }

@@ -82,7 +82,10 @@ impl Session {
         channel.exec(true, command).await.map_err(lost)?;
         let mut output = ExecOutput::default();
         while let Some(message) = channel.wait().await {
-            #[expect(clippy::wildcard_enum_match_arm, reason = "russh's enum: the rest is not for us")]
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "russh's enum: the rest is not for us"
+            )]
             match message {
                 ChannelMsg::Data { data } => output.stdout.push(&data, limit),
                 ChannelMsg::ExtendedData { data, ext: STDERR } => output.stderr.push(&data, limit),

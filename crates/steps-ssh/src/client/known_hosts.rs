@@ -30,11 +30,7 @@ pub(crate) struct Entry {
 
 /// Reads the entries for a host. Lines that can't be read are skipped, as OpenSSH does: one odd
 /// line must not lock everybody out, and can't let anybody in.
-pub(crate) async fn entries(
-    path: &Path,
-    host: &str,
-    port: u16,
-) -> std::io::Result<Vec<Entry>> {
+pub(crate) async fn entries(path: &Path, host: &str, port: u16) -> std::io::Result<Vec<Entry>> {
     let text = tokio::fs::read(path).await?;
     Ok(parse(&String::from_utf8_lossy(&text), host, port))
 }
@@ -130,7 +126,8 @@ mod tests {
 
     use super::*;
 
-    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 
     #[rstest]
     #[case::plain("host.example", "host.example", 22, true)]
@@ -145,7 +142,7 @@ mod tests {
     #[case::negated("!10.0.3.4,10.0.*", "10.0.3.4", 22, false)]
     #[case::other("10.0.3.5", "10.0.3.4", 22, false)]
     #[case::bad_hash("|1|nonsense", "10.0.3.4", 22, false)]
-    fn names(#[case] names: &str, #[case] host: &str, #[case] port: u16, #[case] found: bool) {
+    fn host_names(#[case] names: &str, #[case] host: &str, #[case] port: u16, #[case] found: bool) {
         let text = format!("# a comment\n\n{names} {KEY} remark\n");
         let entries = parse(&text, host, port);
         assert_eq!(!entries.is_empty(), found);
@@ -168,7 +165,8 @@ mod tests {
 
     #[test]
     fn markers_are_read_and_broken_lines_skipped() {
-        let text = format!("@revoked * {KEY}\n@cert-authority *.a {KEY}\n@odd * {KEY}\nh nokey\nh\n");
+        let text =
+            format!("@revoked * {KEY}\n@cert-authority *.a {KEY}\n@odd * {KEY}\nh nokey\nh\n");
         let entries = parse(&text, "h.a", 22);
         let seen: Vec<_> = entries.iter().map(|entry| (entry.line, entry.marker)).collect();
         assert_eq!(seen, [(1, Marker::Revoked), (2, Marker::CertAuthority)]);

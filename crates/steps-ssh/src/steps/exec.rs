@@ -1,7 +1,8 @@
 //! `ssh.exec` and `ssh.query`: any command.
 
 use rackwright_engine::{
-    Describe, Effect, ErrorClass, Executor, Observation, StepContext, StepError, model::HumanDuration,
+    Describe, Effect, ErrorClass, Executor, Observation, StepContext, StepError,
+    model::HumanDuration,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

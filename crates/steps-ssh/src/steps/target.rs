@@ -69,8 +69,11 @@ fn pinned(fingerprint: &str) -> Result<HostKeyPolicy, StepError> {
 
 fn default_known_hosts() -> Result<PathBuf, StepError> {
     let home = std::env::home_dir().ok_or_else(|| {
-        StepError::permanent("ssh.known_hosts", "there is no home directory to look for known hosts")
-            .hint("name the file with `known_hosts`, or pin the key with `host_key`")
+        StepError::permanent(
+            "ssh.known_hosts",
+            "there is no home directory to look for known hosts",
+        )
+        .hint("name the file with `known_hosts`, or pin the key with `host_key`")
     })?;
     Ok(home.join(".ssh").join("known_hosts"))
 }
