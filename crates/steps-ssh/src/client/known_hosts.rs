@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
 use russh::keys::PublicKey;
 use sha1::Sha1;
@@ -84,8 +84,8 @@ fn matches_any(patterns: &str, name: &str) -> bool {
 fn matches_hash(hashed: &str, name: &str) -> bool {
     let matches = || {
         let (salt, hash) = hashed.split_once('|')?;
-        let salt = BASE64.decode(salt.as_bytes()).ok()?;
-        let hash = BASE64.decode(hash.as_bytes()).ok()?;
+        let salt = BASE64.decode(salt).ok()?;
+        let hash = BASE64.decode(hash).ok()?;
         let mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
         Some(mac.chain_update(name.as_bytes()).verify_slice(&hash).is_ok())
     };
@@ -155,7 +155,7 @@ mod tests {
         let salt = BASE64.encode(b"01234567890123456789");
         let hash = |name: &str| {
             let mac = Hmac::<Sha1>::new_from_slice(b"01234567890123456789").unwrap();
-            BASE64.encode(&mac.chain_update(name.as_bytes()).finalize().into_bytes())
+            BASE64.encode(mac.chain_update(name.as_bytes()).finalize().into_bytes())
         };
         let text = format!("|1|{salt}|{} {KEY}", hash("[10.0.0.5]:2222"));
         assert_eq!(parse(&text, "10.0.0.5", 2222).len(), 1);

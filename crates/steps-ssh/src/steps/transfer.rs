@@ -1,6 +1,6 @@
 //! `ssh.upload` and `ssh.download`: files over SFTP.
 
-use data_encoding::BASE64;
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use rackwright_engine::{Describe, Effect, Executor, StepContext, StepError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl UploadInput {
         match (&self.content, &self.content_base64) {
             (Some(text), None) => Ok(text.clone().into_bytes()),
             (None, Some(text)) => BASE64
-                .decode(text.trim().as_bytes())
+                .decode(text.trim())
                 .map_err(|error| invalid(&format!("`content_base64` is not base64: {error}"))),
             (None, None) => Err(invalid("give `content` or `content_base64`")),
             (Some(_), Some(_)) => Err(invalid("give `content` or `content_base64`, not both")),
