@@ -10,7 +10,7 @@ use sqlx::{
 use crate::store::{
     StoreError,
     error::without_password,
-    migrate::{migrations, not_migrated},
+    migrate::{self, not_migrated},
 };
 
 /// For queries beside the writers; claims and polls come one at a time.
@@ -56,5 +56,5 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 /// Runs what migrations are new, under the advisory lock that sqlx takes.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let first = include_str!("../../../migrations/postgres/0001_foundation.sql");
-    migrations(&[("foundation", first)]).run(connection).await.map_err(not_migrated)
+    migrate::migrate(connection, &[("foundation", first)]).await.map_err(not_migrated)
 }
