@@ -7,6 +7,7 @@ mod error;
 mod ids;
 mod policy;
 mod problem;
+mod status;
 mod step;
 mod workflow;
 
@@ -18,5 +19,6 @@ pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
 pub use problem::{Pointer, Problem};
+pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use workflow::Workflow;
