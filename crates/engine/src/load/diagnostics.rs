@@ -1,6 +1,6 @@
 //! Problems with their places in files: for people, and as JSON for editors.
 
-use std::{fmt, ops::Range, sync::Arc};
+use std::{collections::HashSet, fmt, ops::Range, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -61,8 +61,12 @@ impl Diagnostic {
 pub struct Diagnostics(Vec<(Arc<Source>, Diagnostic)>);
 
 impl Diagnostics {
-    pub(super) fn new(source: Arc<Source>, problems: Vec<Diagnostic>) -> Self {
-        Self(problems.into_iter().map(|problem| (Arc::clone(&source), problem)).collect())
+    pub(super) fn new(source: &Arc<Source>, problems: Vec<Diagnostic>) -> Self {
+        let with_source = |mut problem: Diagnostic| {
+            problem.span = source.first_line(&problem.span);
+            (Arc::clone(source), problem)
+        };
+        Self(problems.into_iter().map(with_source).collect())
     }
 
     /// Whether nothing is wrong.
@@ -83,6 +87,18 @@ impl Diagnostics {
     /// Adds the problems of another file.
     pub fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
+    }
+
+    /// Adds problems, but not those with a value that was reported already: what an unknown alias
+    /// stands for has no type either.
+    pub(super) fn extend_elsewhere(&mut self, other: Self) {
+        let known: HashSet<_> = self.0.iter().map(|(_, problem)| problem.span.clone()).collect();
+        self.0.extend(other.0.into_iter().filter(|(_, problem)| !known.contains(&problem.span)));
+    }
+
+    /// In the order of the file; for the problems of one file.
+    pub(super) fn sort(&mut self) {
+        self.0.sort_by_key(|(_, problem)| problem.span.start);
     }
 
     /// For a terminal: as the Rust compiler shows its errors.

@@ -16,7 +16,7 @@ mod source;
 mod words;
 mod yaml;
 
-use std::{path::Path, sync::Arc};
+use std::{fs::File, io::Read as _, path::Path, sync::Arc};
 
 pub use self::{
     diagnostics::{Diagnostic, Diagnostics},
@@ -43,22 +43,17 @@ pub struct Loaded {
 pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     let limits = Limits::DEFAULT;
     if text.len() > limits.bytes {
-        let problem = Diagnostic::new(
-            "too-large",
-            0..0,
-            format!("the file has {} bytes; at most {} are read", text.len(), limits.bytes),
-        )
-        .help("large data belongs in the input of a run, not in a workflow");
-        return Err(Diagnostics::new(Source::new(name, "", None), vec![problem]));
+        return Err(too_large(name, limits));
     }
     let parsed = yaml::parse(text, limits);
     let source = Source::new(name, text, parsed.tree.clone());
-    let mut diagnostics = Diagnostics::new(Arc::clone(&source), parsed.problems);
+    let mut diagnostics = Diagnostics::new(&source, parsed.problems);
     let workflow = parsed.tree.and_then(|tree| {
         let (workflow, problems) = decode::workflow(&tree, text);
-        diagnostics.extend(source.diagnostics(problems));
+        diagnostics.extend_elsewhere(source.diagnostics(problems));
         workflow
     });
+    diagnostics.sort();
     match workflow {
         Some(workflow) if diagnostics.is_empty() => Ok(Loaded { workflow, source }),
         _ => Err(diagnostics),
@@ -70,6 +65,9 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// All that is wrong with them.
 pub fn load_bytes(name: &str, bytes: &[u8]) -> Result<Loaded, Diagnostics> {
+    if bytes.len() > Limits::DEFAULT.bytes {
+        return Err(too_large(name, Limits::DEFAULT));
+    }
     match std::str::from_utf8(bytes) {
         Ok(text) => load_str(name, text),
         Err(error) => Err(not_utf8(name, bytes, error.valid_up_to())),
@@ -82,13 +80,23 @@ pub fn load_bytes(name: &str, bytes: &[u8]) -> Result<Loaded, Diagnostics> {
 /// The file can't be read, or all that is wrong with its text.
 pub fn load_file(path: &Path) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
-    match std::fs::read(path) {
-        Ok(bytes) => load_bytes(&name, &bytes),
+    // One byte more than allowed tells that it is too large, without reading on for ever.
+    let most = u64::try_from(Limits::DEFAULT.bytes).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)) {
+        Ok(_) => load_bytes(&name, &bytes),
         Err(error) => {
             let problem = Diagnostic::new("unreadable", 0..0, format!("can't read it: {error}"));
-            Err(Diagnostics::new(Source::new(&name, "", None), vec![problem]))
+            Err(Diagnostics::new(&Source::new(&name, "", None), vec![problem]))
         }
     }
+}
+
+fn too_large(name: &str, limits: Limits) -> Diagnostics {
+    let message = format!("the file is larger than {} MiB", limits.bytes >> 20);
+    let problem = Diagnostic::new("too-large", 0..0, message)
+        .help("large data belongs in the input of a run, not in a workflow");
+    Diagnostics::new(&Source::new(name, "", None), vec![problem])
 }
 
 fn not_utf8(name: &str, bytes: &[u8], good: usize) -> Diagnostics {
@@ -99,5 +107,5 @@ fn not_utf8(name: &str, bytes: &[u8], good: usize) -> Diagnostics {
     let problem = Diagnostic::new("not-utf8", good..good + 1, "the file is not UTF-8 from here on")
         .label(format!("the byte 0x{:02x}", bytes.get(good).copied().unwrap_or_default()))
         .help(if utf16 { "it starts like UTF-16: save it as UTF-8" } else { "save it as UTF-8" });
-    Diagnostics::new(Source::new(name, &text, None), vec![problem])
+    Diagnostics::new(&Source::new(name, &text, None), vec![problem])
 }

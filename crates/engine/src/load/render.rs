@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, ops::Range};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{
     diagnostics::{Diagnostic, Diagnostics},
@@ -13,6 +13,8 @@ use super::{
 const MOST_SHOWN: usize = 50;
 /// Longer distances are shown in pictures of their own, so that drawing stays cheap.
 const FAR: usize = 16 * 1024;
+/// What is drawn of a line on each side of the place, in bytes.
+const LONG: usize = 4 * 1024;
 
 pub(super) fn render(diagnostics: &Diagnostics, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -51,51 +53,78 @@ fn picture<'a>(source: &'a Source, problem: &'a Diagnostic) -> Group<'a> {
     if source.text().is_empty() {
         return title.element(Origin::path(source.name())).elements(help);
     }
-    let mut near = Vec::new();
-    let mut far = Vec::new();
-    for (span, why) in &problem.related {
-        let distant = span.start.abs_diff(problem.span.start) > FAR;
-        if distant { &mut far } else { &mut near }.push((span, why));
-    }
-    let window = near.iter().fold(lines(source, &problem.span), |window, (span, _)| {
-        let other = lines(source, span);
-        window.start.min(other.start)..window.end.max(other.end)
+    let main = Mark {
+        span: &problem.span,
+        kind: AnnotationKind::Primary,
+        label: problem.label.as_deref(),
+    };
+    let related = problem.related.iter().map(|(span, why)| Mark {
+        span,
+        kind: AnnotationKind::Context,
+        label: Some(why.as_str()),
     });
-    let mut snippet = snippet(source, &window).annotation(
-        AnnotationKind::Primary
-            .span(inside(source, &problem.span, &window))
-            .label(problem.label.as_deref()),
-    );
-    for (span, why) in near {
-        let span = inside(source, span, &window);
-        snippet = snippet.annotation(AnnotationKind::Context.span(span).label(why.as_str()));
+    let (near, far): (Vec<_>, Vec<_>) =
+        related.partition(|mark| mark.span.start.abs_diff(problem.span.start) < FAR);
+    let marks: Vec<_> = std::iter::once(main).chain(near).collect();
+    let window = window(source, &marks);
+    let mut group = Group::with_title(title);
+    if cropped(source, &window) {
+        // The picture can't know the column any more.
+        let (line, column) = source.line_column(problem.span.start);
+        group = group.element(Origin::path(source.name()).line(line).char_column(column));
+        group = group.element(snippet(source, &window, &marks));
+    } else {
+        group = group.element(snippet(source, &window, &marks).path(source.name()));
     }
-    let mut group = title.element(snippet);
-    for (span, why) in far {
-        let window = lines(source, span);
-        let span = inside(source, span, &window);
-        group = group.element(
-            self::snippet(source, &window)
-                .annotation(AnnotationKind::Context.span(span).label(why.as_str())),
-        );
+    for mark in far {
+        let marks = [mark];
+        group = group.element(snippet(source, &self::window(source, &marks), &marks));
     }
     group.elements(help)
 }
 
-/// The bytes of the lines that hold a span, without the last line's break.
-fn lines(source: &Source, span: &Range<usize>) -> Range<usize> {
-    let text = source.text();
-    let start = floor(text, span.start);
-    let end = floor(text, span.end.max(start));
-    let from = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let to = text[end..].find(['\n', '\r']).map_or(text.len(), |line| end + line);
-    from..to
+/// Something to underline.
+struct Mark<'a> {
+    span: &'a Range<usize>,
+    kind: AnnotationKind,
+    label: Option<&'a str>,
 }
 
-/// A picture of some lines: drawing costs what it is given, so it is not given the whole file.
-fn snippet<'a, T: Clone>(source: &'a Source, window: &Range<usize>) -> Snippet<'a, T> {
+/// The bytes that a picture needs, from the first mark's line to the last one's: drawing costs
+/// what it is given, so it is given neither the whole file nor the whole of an endless line.
+fn window(source: &Source, marks: &[Mark<'_>]) -> Range<usize> {
+    let text = source.text();
+    let ends = marks.iter().map(|mark| {
+        let (start, end) = (floor(text, mark.span.start), floor(text, mark.span.end));
+        let (first, last) = (source.line(start), source.line(end.max(start)));
+        first.start.max(start.saturating_sub(LONG))..last.end.min(start.saturating_add(LONG))
+    });
+    let whole = ends.reduce(|one, two| one.start.min(two.start)..one.end.max(two.end));
+    let whole = whole.unwrap_or_default();
+    // A byte order mark is no letter of the first line.
+    let mark = if whole.start == 0 && text.starts_with('\u{feff}') { 3 } else { 0 };
+    let start = floor(text, whole.start).max(mark);
+    start..floor(text, whole.end).max(start)
+}
+
+/// Whether a window starts inside of a line.
+fn cropped(source: &Source, window: &Range<usize>) -> bool {
+    source.line_column(window.start).1 != 1
+}
+
+fn snippet<'a>(
+    source: &'a Source,
+    window: &Range<usize>,
+    marks: &[Mark<'a>],
+) -> Snippet<'a, Annotation<'a>> {
     let (line, _) = source.line_column(window.start);
-    Snippet::source(&source.text()[window.clone()]).path(source.name()).line_start(line).fold(true)
+    let annotations = marks
+        .iter()
+        .map(|mark| mark.kind.span(inside(source, mark.span, window)).label(mark.label));
+    Snippet::source(&source.text()[window.clone()])
+        .line_start(line)
+        .fold(true)
+        .annotations(annotations)
 }
 
 /// A span as bytes of a window, on character boundaries. An empty one stays visible.

@@ -13,6 +13,8 @@ use crate::model::{Pointer, Problem};
 pub struct Source {
     name: String,
     text: String,
+    /// The byte where each line starts.
+    lines: Vec<usize>,
     tree: Option<Arc<Node>>,
 }
 
@@ -26,7 +28,9 @@ pub(super) struct Place {
 
 impl Source {
     pub(super) fn new(name: &str, text: &str, tree: Option<Arc<Node>>) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), text: text.to_owned(), tree })
+        let starts = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let lines = std::iter::once(0).chain(starts).collect();
+        Arc::new(Self { name: name.to_owned(), text: text.to_owned(), lines, tree })
     }
 
     /// The file's name as it was given.
@@ -42,11 +46,18 @@ impl Source {
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn line_column(&self, byte: usize) -> (usize, usize) {
         let byte = floor(&self.text, byte);
-        let before = &self.text[..byte];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let number = self.lines.partition_point(|start| *start <= byte);
         // A byte order mark takes no column.
-        let line = before[line_start..].trim_start_matches('\u{feff}');
-        (before.matches('\n').count() + 1, line.chars().count() + 1)
+        let before = self.text[self.line(byte).start..byte].trim_start_matches('\u{feff}');
+        (number, before.chars().count() + 1)
+    }
+
+    /// The bytes of the line that holds a byte, without its break.
+    pub(super) fn line(&self, byte: usize) -> Range<usize> {
+        let number = self.lines.partition_point(|start| *start <= byte);
+        let start = self.lines[number.saturating_sub(1)];
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        start..start + self.text[start..end].trim_end_matches(['\n', '\r']).len()
     }
 
     /// Line and column of a value.
@@ -58,7 +69,7 @@ impl Source {
     pub fn diagnostics(self: &Arc<Self>, problems: Vec<Problem>) -> Diagnostics {
         let mut list: Vec<_> = problems.into_iter().map(|problem| self.resolve(problem)).collect();
         list.sort_by_key(|problem| problem.span.start);
-        Diagnostics::new(Arc::clone(self), list)
+        Diagnostics::new(self, list)
     }
 
     /// Follows a pointer as far as it leads.
@@ -130,8 +141,14 @@ impl Source {
         {
             return key.clone();
         }
-        let first_line = text.lines().next().unwrap_or_default().trim_end();
-        node.span.start..node.span.start + first_line.len()
+        self.first_line(&node.span)
+    }
+
+    /// The part of a span that stands on its first line.
+    pub(super) fn first_line(&self, span: &Range<usize>) -> Range<usize> {
+        let text = self.text.get(span.clone()).unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default().trim_end();
+        if line.is_empty() { span.clone() } else { span.start..span.start + line.len() }
     }
 }
 

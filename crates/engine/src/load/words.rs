@@ -1,7 +1,7 @@
 //! The nearest known word to one that is not known.
 
 /// The known word that `word` was probably meant to be: at most a third of its letters differ, or
-/// it starts like it.
+/// it starts alike.
 pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     const LONGEST: usize = 64;
     if word.is_empty() || word.len() > LONGEST {
@@ -9,12 +9,15 @@ pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> O
     }
     let lower = word.to_lowercase();
     let allowed = lower.chars().count().max(3) / 3;
+    let close = |candidate: &str| {
+        let distance = strsim::osa_distance(&lower, &candidate.to_lowercase());
+        // `retires` for `retry`: the same start counts for more than the letters that differ.
+        let alike = lower.len() >= 4 && strsim::jaro_winkler(&lower, candidate) > 0.84;
+        (distance <= allowed || alike).then_some(distance)
+    };
     known
         .filter(|candidate| candidate.len() <= LONGEST)
-        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= allowed || (lower.len() >= 4 && candidate.starts_with(lower.as_str()))
-        })
+        .filter_map(|candidate| Some((close(candidate)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -42,6 +45,7 @@ mod tests {
             ("onerror", Some("on_error")),
             ("ID", Some("id")),
             ("max_atempts", Some("max_attempts")),
+            ("retires", Some("retry")),
             ("time", Some("timeout")),
             ("colour", None),
             ("", None),

@@ -2,7 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Decoder, fields::Fields, shapes};
+use super::{
+    Decoder,
+    fields::{Fields, wrong_type},
+    shapes,
+};
 use crate::{
     load::yaml::{Kind, Node},
     model::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator, Pointer, Problem},
@@ -38,7 +42,8 @@ const SIGNS: [(&str, &str); 9] = [
 
 impl Decoder<'_> {
     pub(super) fn condition(&mut self, node: &Node, at: &Pointer) -> Option<Condition> {
-        const EXPECTED: &str = "a condition: an expression, or a mapping with `field` and `operator`, `all`, `any` or `not`";
+        const EXPECTED: &str =
+            "an expression, or a mapping with `field` and `operator`, `all`, `any` or `not`";
         match &node.kind {
             Kind::Bool(value) => Some(Condition::Literal(*value)),
             Kind::Text(text, _) if !text.trim().is_empty() => {
@@ -51,8 +56,7 @@ impl Decoder<'_> {
             }
             Kind::Seq(_) => {
                 self.report(
-                    Problem::new("wrong-type", at.clone(), format!("expected {EXPECTED}"))
-                        .label("this is a list")
+                    wrong_type(node, at, EXPECTED)
                         .help("`all: [ … ]` holds if all of a list hold, `any: [ … ]` if one does"),
                 );
                 None

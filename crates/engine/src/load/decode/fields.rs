@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Decoder, shapes::Shape};
+use super::{
+    Decoder,
+    shapes::{STEP, Shape},
+};
 use crate::{
     load::{
         words,
@@ -16,6 +19,8 @@ pub(super) struct Fields<'n> {
     node: &'n Node,
     pub(super) at: Pointer,
     what: &'static str,
+    /// Fields that unknown ones were probably meant to be: nobody needs to hear that they lack.
+    meant: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -46,19 +51,22 @@ impl Decoder<'_> {
         shape: &Shape,
     ) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &node.kind else {
-            let expected = format!("{} with {}", shape.what, words::list(shape.main()));
+            let expected = format!("a mapping with {}", words::list(shape.main()));
             self.wrong_type(node, at, &expected);
             return None;
         };
+        let mut fields = Fields { node, at: at.clone(), what: shape.what, meant: Vec::new() };
         for entry in entries {
             let name = &*entry.key;
             if shape.later.contains(&name) {
                 self.report(not_yet(name, shape, at));
             } else if !shape.fields.contains(&name) {
-                self.report(unknown(name, shape, at, node));
+                let near = words::nearest(name, shape.fields.iter().chain(shape.later).copied());
+                self.report(unknown(name, shape, &fields, near));
+                fields.meant.extend(near);
             }
         }
-        Some(Fields { node, at: at.clone(), what: shape.what })
+        Some(fields)
     }
 
     /// A field that may be absent.
@@ -80,6 +88,9 @@ impl Decoder<'_> {
         decode: impl FnOnce(&mut Self, &Node, &Pointer) -> Option<T>,
     ) -> Option<T> {
         if !fields.has(name) {
+            if fields.meant.contains(&name) {
+                return None;
+            }
             let message = format!("{} needs `{name}`", fields.what);
             self.report(
                 Problem::new("missing-field", fields.at.clone(), message)
@@ -108,11 +119,7 @@ impl Decoder<'_> {
 
     /// A value of another type than expected.
     pub(super) fn wrong_type(&mut self, node: &Node, at: &Pointer, expected: &str) {
-        let found = found(node);
-        self.report(
-            Problem::new("wrong-type", at.clone(), format!("expected {expected}, found {found}"))
-                .label(format!("this is {found}")),
-        );
+        self.report(wrong_type(node, at, expected));
     }
 
     /// A field that may not stand where it stands.
@@ -144,7 +151,7 @@ impl Shape {
 }
 
 /// What a value is, in words.
-pub(super) fn found(node: &Node) -> String {
+fn found(node: &Node) -> String {
     match &node.kind {
         Kind::Null => "nothing".to_owned(),
         Kind::Bool(value) => format!("the boolean `{value}`"),
@@ -167,20 +174,38 @@ fn not_yet(name: &str, shape: &Shape, at: &Pointer) -> Problem {
         .label("this version can't run it")
 }
 
-fn unknown(name: &str, shape: &Shape, at: &Pointer, node: &Node) -> Problem {
+fn unknown(name: &str, shape: &Shape, fields: &Fields<'_>, near: Option<&'static str>) -> Problem {
     let message = format!("unknown field `{}` in {}", short(name), shape.what);
-    let problem = Problem::new("unknown-field", at.key(name), message).on_key();
+    let problem = Problem::new("unknown-field", fields.at.key(name), message).on_key();
     if let Some((_, hint)) = shape.hints.iter().find(|(word, _)| *word == name) {
         return problem.label("not known here").help(*hint);
     }
-    let allowed = format!("{} may have {}", shape.what, words::list(shape.fields.iter().copied()));
-    let all = shape.fields.iter().chain(shape.later).copied();
-    match words::nearest(name, all) {
-        Some(near) if node.get(near).is_none() => {
-            problem.label(format!("did you mean `{near}`?")).help(allowed)
-        }
-        _ => problem.label("not known here").help(allowed),
+    if shape.fields != STEP.fields && STEP.fields.contains(&name) {
+        return problem
+            .label("not known here")
+            .help(format!("`{name}` is a field of a step: check the indentation"));
     }
+    match near {
+        Some(near) if fields.has(near) => problem.label(format!("`{near}` is there already")),
+        Some(near) => problem.label(format!("did you mean `{near}`?")),
+        None => {
+            let allowed = words::list(shape.fields.iter().copied());
+            problem.label("not known here").help(format!("{} may have {allowed}", shape.what))
+        }
+    }
+}
+
+/// A value of another type than expected; the place tells its name.
+pub(super) fn wrong_type(node: &Node, at: &Pointer, expected: &str) -> Problem {
+    let names: Vec<_> = at.segments().collect();
+    let index = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
+    let message = match names.as_slice() {
+        [] => "a wrong type for a workflow".to_owned(),
+        [.., holder, last] if index(last) => format!("a wrong type in `{}`", short(holder)),
+        [.., last] => format!("a wrong type for `{}`", short(last)),
+    };
+    Problem::new("wrong-type", at.clone(), message)
+        .label(format!("expected {expected}, found {}", found(node)))
 }
 
 /// A name that fits a message.

@@ -3,7 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{Decoder, fields::Fields, shapes};
+use super::{
+    Decoder,
+    fields::{Fields, wrong_type},
+    shapes,
+};
 use crate::{
     load::{
         words,
@@ -98,8 +102,7 @@ impl Decoder<'_> {
     fn map(&mut self, node: &Node, at: &Pointer) -> Option<Map> {
         if let Kind::Text(text, _) = &node.kind {
             self.report(
-                Problem::new("wrong-type", at.clone(), "expected `map` with `over`")
-                    .label("this is text")
+                wrong_type(node, at, "a mapping with `over`")
                     .help(format!("write `map: {{ over: \"{text}\" }}`")),
             );
             return None;
@@ -159,8 +162,13 @@ impl Decoder<'_> {
         for entry in entries {
             let at = at.key(&entry.key);
             if !super::values::is_id(&entry.key) {
-                let message = "expected the name of a branch: letters, digits, `_` and `-`, not starting with a digit or `-`";
-                self.report(Problem::new("bad-name", at.clone(), message).on_key());
+                self.report(
+                    Problem::new("bad-name", at.clone(), "this is not the name of a branch")
+                        .on_key()
+                        .label(
+                            "expected letters, digits, `_` and `-`, starting with a letter or `_`",
+                        ),
+                );
             }
             if let Some(branch) = self.branch(&entry.value, &at) {
                 branches.insert(entry.key.to_string(), branch);

@@ -6,6 +6,7 @@ mod choice;
 mod condition;
 mod fields;
 mod kind;
+pub(super) mod patterns;
 mod policy;
 mod shapes;
 mod step;

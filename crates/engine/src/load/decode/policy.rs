@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decoder, shapes};
+use super::{Decoder, fields::wrong_type, shapes};
 use crate::{
     load::yaml::{Kind, Node},
     model::{
@@ -28,8 +28,7 @@ impl Decoder<'_> {
     pub(super) fn retry(&mut self, node: &Node, at: &Pointer) -> Option<Retry> {
         if let Kind::Number(count) = &node.kind {
             self.report(
-                Problem::new("wrong-type", at.clone(), "expected `retry` with `max_attempts`")
-                    .label(format!("this is the number `{count}`"))
+                wrong_type(node, at, "a mapping with `max_attempts`")
                     .help(format!("write `retry: {{ max_attempts: {count} }}`")),
             );
             return None;

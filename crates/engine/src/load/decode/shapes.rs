@@ -20,7 +20,7 @@ pub(super) const LATER_KINDS: [&str; 5] = ["rollout", "repeat", "wait", "approva
 
 pub(super) const WORKFLOW: Shape = Shape {
     what: "a workflow",
-    fields: &["workflow", "description", "input", "defaults", "steps", "output"],
+    fields: &["workflow", "steps", "description", "input", "defaults", "output"],
     later: &["finally", "limits", "locks", "pool", "undo", "window"],
     hints: &[
         ("name", "the name of a workflow is the value of `workflow`"),
@@ -42,11 +42,11 @@ pub(super) const STEP: Shape = Shape {
     what: "a step",
     fields: &[
         "id",
+        "uses",
+        "with",
         "description",
         "when",
         "needs",
-        "uses",
-        "with",
         "map",
         "workflow",
         "parallel",

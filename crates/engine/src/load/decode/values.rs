@@ -13,6 +13,31 @@ use crate::{
 
 const LONGEST_NAME: usize = 100;
 
+/// What a name names, and which texts may.
+struct NameRule {
+    what: &'static str,
+    rule: &'static str,
+}
+
+const ID: NameRule =
+    NameRule { what: "an id", rule: "letters, digits, `_` and `-`, starting with a letter or `_`" };
+const NEXT: NameRule = NameRule {
+    what: "an id to go on at",
+    rule: "the id of a later step of the same list, or `end`",
+};
+const WORKFLOW: NameRule = NameRule {
+    what: "the name of a workflow",
+    rule: "letters, digits, `_`, `-` and `.`, starting with a letter or digit",
+};
+const EXECUTOR: NameRule = NameRule {
+    what: "the name of an executor",
+    rule: "`library.name`, as `rackwright steps` lists them",
+};
+const BINDING: NameRule = NameRule {
+    what: "the name of an item",
+    rule: "letters, digits and `_`, starting with a letter or `_`",
+};
+
 impl Decoder<'_> {
     /// Any text.
     pub(super) fn text(&mut self, node: &Node, at: &Pointer) -> Option<String> {
@@ -38,60 +63,68 @@ impl Decoder<'_> {
         &mut self,
         node: &Node,
         at: &Pointer,
-        expected: &str,
+        rule: &NameRule,
         good: impl Fn(&str) -> bool,
     ) -> Option<String> {
-        let text = self.text_like(node, at, expected)?;
-        if good(&text) && text.len() <= LONGEST_NAME {
+        let text = self.text_like(node, at, rule.what)?;
+        let good = |text: &str| good(text) && text.len() <= LONGEST_NAME;
+        if good(&text) {
             return Some(text);
         }
-        let problem = Problem::new("bad-name", at.clone(), format!("this is not {expected}"));
-        let mended: String = text.chars().map(|c| if name_letter(c) { c } else { '_' }).collect();
-        self.report(if mended != text && good(&mended) && mended.len() <= LONGEST_NAME {
-            problem.help(format!("for example `{mended}`"))
-        } else {
-            problem
-        });
+        let message = match text.trim_end() {
+            shown if shown.chars().count() <= 40 && !shown.contains('\n') => {
+                format!("`{shown}` is not {}", rule.what)
+            }
+            _ => format!("this is not {}", rule.what),
+        };
+        let problem =
+            Problem::new("bad-name", at.clone(), message).label(format!("expected {}", rule.rule));
+        let mended: String =
+            text.trim().chars().map(|c| if name_letter(c) { c } else { '_' }).collect();
+        let fair = !mended.starts_with('_') && mended != text && good(&mended);
+        self.report(if fair { problem.help(format!("for example `{mended}`")) } else { problem });
         None
     }
 
     pub(super) fn id(&mut self, node: &Node, at: &Pointer) -> Option<String> {
-        let expected = "an id: letters, digits, `_` and `-`, not starting with a digit or `-`";
-        let id = self.name(node, at, expected, is_id)?;
+        let id = self.name(node, at, &ID, is_id)?;
         if id == Next::END {
-            let message = "`end` can't be an id: `next: end` ends a list";
-            self.report(Problem::new("bad-name", at.clone(), message));
+            self.report(
+                Problem::new("bad-name", at.clone(), "`end` can't be an id")
+                    .label("has a meaning in `next`")
+                    .help("`next: end` ends a list"),
+            );
             return None;
         }
         Some(id)
     }
 
     pub(super) fn next(&mut self, node: &Node, at: &Pointer) -> Option<Next> {
-        self.name(node, at, "the id of a later step of the same list, or `end`", is_id).map(Next)
+        self.name(node, at, &NEXT, is_id).map(Next)
     }
 
     pub(super) fn workflow_name(&mut self, node: &Node, at: &Pointer) -> Option<String> {
-        let expected = "the name of a workflow: letters, digits, `_`, `-` and `.`, starting with a letter or digit";
-        self.name(node, at, expected, |text| {
+        self.name(node, at, &WORKFLOW, |text| {
             text.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && text.chars().all(|c| name_letter(c) || c == '.')
         })
     }
 
     pub(super) fn executor(&mut self, node: &Node, at: &Pointer) -> Option<String> {
-        let expected = "an executor's name such as `library.name`";
-        self.name(node, at, expected, |text| {
+        self.name(node, at, &EXECUTOR, |text| {
             text.split('.').count() >= 2 && text.split('.').all(is_id)
         })
     }
 
     /// What expressions call the current item.
     pub(super) fn binding(&mut self, node: &Node, at: &Pointer) -> Option<String> {
-        let expected = "a variable's name: letters, digits and `_`, not starting with a digit";
-        let name = self.name(node, at, expected, |text| is_id(text) && !text.contains('-'))?;
-        if matches!(name.as_str(), "input" | "steps" | "run") {
-            let message = format!("`{name}` has a meaning in expressions already");
-            self.report(Problem::new("bad-name", at.clone(), message).help("use another name"));
+        let name = self.name(node, at, &BINDING, |text| is_id(text) && !text.contains('-'))?;
+        if super::patterns::TAKEN.contains(&name.as_str()) {
+            let message = format!("`{name}` can't be the name of an item");
+            self.report(
+                Problem::new("bad-name", at.clone(), message)
+                    .label("has a meaning in expressions already"),
+            );
             return None;
         }
         Some(name)

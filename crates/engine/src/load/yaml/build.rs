@@ -104,8 +104,7 @@ impl<'t> Builder<'t> {
     }
 
     fn event(&mut self, event: Event<'t>, span: &Span) -> Result<(), Stop> {
-        // The parser gives bytes for every event of a text; the bound keeps a surprise harmless.
-        let bytes = span.byte_range().unwrap_or_default();
+        let bytes = bytes(span);
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
@@ -116,17 +115,17 @@ impl<'t> Builder<'t> {
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = self.scalar(&text, style, tag.as_deref(), &bytes);
+                let kind = self.scalar(&text, style, tag.as_deref(), span);
                 // An empty value is a null without text.
                 let weight = Weight { nodes: 1, text: text.len(), depth: 0 };
                 self.close(Node { kind, span: bytes, weight }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "seq", &bytes);
+                self.collection_tag(tag.as_deref(), "seq", span);
                 self.open(Body::Seq(Vec::new()), &bytes, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.collection_tag(tag.as_deref(), "map", &bytes);
+                self.collection_tag(tag.as_deref(), "map", span);
                 let key = PendingKey::None;
                 let body = Body::Map { entries: Vec::new(), seen: HashMap::new(), key };
                 self.open(body, &bytes, anchor)
@@ -149,13 +148,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn scalar(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        span: &Range<usize>,
-    ) -> Kind {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Kind {
         let written = match style {
             ScalarStyle::Plain => Style::Plain,
             ScalarStyle::SingleQuoted => Style::Single,
@@ -167,7 +160,8 @@ impl<'t> Builder<'t> {
             Some((Some("str"), ..) | (None, "!", "") | (None, "", "!")) => return as_text(),
             Some((Some("null" | "bool" | "int" | "float"), ..)) => scalar::resolve(text),
             Some((_, handle, suffix)) => {
-                self.report.push(report::unknown_tag(&format!("{handle}{suffix}"), span.clone()));
+                self.report
+                    .push(report::unknown_tag(&format!("{handle}{suffix}"), tag_bytes(span)));
                 return as_text();
             }
             None if written != Style::Plain => return as_text(),
@@ -177,18 +171,18 @@ impl<'t> Builder<'t> {
             Ok(Some(kind)) => kind,
             Ok(None) => as_text(),
             Err(why) => {
-                self.report.push(report::bad_number(text, &why, span.clone()));
+                self.report.push(report::bad_number(text, &why, bytes(span)));
                 as_text()
             }
         }
     }
 
-    fn collection_tag(&mut self, tag: Option<&Tag>, wanted: &str, span: &Range<usize>) {
+    fn collection_tag(&mut self, tag: Option<&Tag>, wanted: &str, span: &Span) {
         if let Some(tag) = tag
             && tag.core_suffix() != Some(wanted)
         {
             let name = format!("{}{}", tag.handle(), tag.suffix());
-            self.report.push(report::unknown_tag(&name, span.clone()));
+            self.report.push(report::unknown_tag(&name, tag_bytes(span)));
         }
     }
 
@@ -255,6 +249,16 @@ impl<'t> Builder<'t> {
         }
         Ok(())
     }
+}
+
+/// The parser gives bytes for every event of a text; the default keeps a surprise harmless.
+fn bytes(span: &Span) -> Range<usize> {
+    span.byte_range().unwrap_or_default()
+}
+
+/// The tag of a node.
+fn tag_bytes(span: &Span) -> Range<usize> {
+    bytes(&span.tag_span().unwrap_or(*span))
 }
 
 impl Node {

@@ -92,7 +92,8 @@ pub(super) fn bad_key(text: &str, node: &Node) -> Diagnostic {
     let problem = |message: &str| Diagnostic::new("bad-key", node.span.clone(), message);
     match &node.kind {
         Kind::Map(_) if template_before(text, node.span.start) => {
-            problem("a template has to be in quotes")
+            let both = node.span.start - 1..node.span.end;
+            Diagnostic::new("bad-key", both, "a template has to be in quotes")
                 .label("without quotes this is a YAML mapping")
                 .help("write \"{{ … }}\"")
         }
@@ -128,6 +129,9 @@ pub(super) fn syntax(text: &str, error: &ScanError) -> Diagnostic {
         return too_deep(Limits::DEFAULT.depth, at..at + 1);
     }
     let (message, help) = explain(error.kind());
+    // The parser names the start of the text that the tab is in.
+    let tab = text.get(at..).and_then(|rest| rest.find('\t')).filter(|_| message.contains("tab"));
+    let at = at + tab.unwrap_or_default();
     let problem = Diagnostic::new("yaml-syntax", at..at + 1, message);
     let line_start = text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |newline| newline + 1);
     let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
@@ -141,6 +145,7 @@ pub(super) fn syntax(text: &str, error: &ScanError) -> Diagnostic {
     problem
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the parser's own words do for the rest")]
 fn explain(kind: &ErrorKind) -> (String, Option<&'static str>) {
     let (message, help) = match kind {
         ErrorKind::MappingValueNotAllowed => (
@@ -157,7 +162,8 @@ fn explain(kind: &ErrorKind) -> (String, Option<&'static str>) {
         ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabNotAllowed
-        | ErrorKind::TabAtBlockScalarStart => {
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::TabInPlainScalar => {
             ("a tab can't be used here", Some("YAML is indented with spaces"))
         }
         ErrorKind::UnclosedQuotedScalar => ("a quote is never closed", None),
@@ -166,6 +172,11 @@ fn explain(kind: &ErrorKind) -> (String, Option<&'static str>) {
         }
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             ("expected `: ` after this key", Some("a key and its `:` stand on one line"))
+        }
+        ErrorKind::InvalidColonPlacement
+        | ErrorKind::ExpectedFlowSequenceSeparator
+        | ErrorKind::ExpectedFlowMappingSeparator => {
+            ("expected `,` or a closing bracket", Some("is the bracket above closed?"))
         }
         ErrorKind::InvalidIndentation => ("wrong indentation", None),
         ErrorKind::UnexpectedCharacter { character } => {
