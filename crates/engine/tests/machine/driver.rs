@@ -105,7 +105,11 @@ impl Driver {
                 Command::Run(call) => self.open.push(Open::Run(call.task, call.attempt)),
                 Command::Observe(call) => self.open.push(Open::Observe(call.task)),
                 Command::StartChild { step, run, .. } => {
-                    if !self.open.iter().any(|open| matches!(open, Open::Child(_, id) if *id == run)) {
+                    if !self
+                        .open
+                        .iter()
+                        .any(|open| matches!(open, Open::Child(_, id) if *id == run))
+                    {
                         self.open.push(Open::Child(step, run));
                     }
                 }
@@ -117,7 +121,8 @@ impl Driver {
     }
 
     fn stop(&mut self, task: TaskRef) {
-        let found = self.open.iter().position(|open| matches!(open, Open::Run(it, _) if *it == task));
+        let found =
+            self.open.iter().position(|open| matches!(open, Open::Run(it, _) if *it == task));
         // Sometimes it ends by itself in spite of being told.
         if let Some(found) = found
             && self.choose(4) > 0
@@ -203,8 +208,11 @@ impl Driver {
                 self.feed(Input::Observed { task, result });
             }
             Open::Child(step, run) => {
-                let status =
-                    if calm || self.choose(4) > 0 { RunStatus::Completed } else { RunStatus::Failed };
+                let status = if calm || self.choose(4) > 0 {
+                    RunStatus::Completed
+                } else {
+                    RunStatus::Failed
+                };
                 self.end_child(step, run, status);
             }
         }

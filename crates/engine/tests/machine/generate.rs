@@ -71,13 +71,14 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
             let map = json!({ "over": over, "max_concurrency": most, "on_error": on_error });
             json!({ "map": map, "steps": steps })
         });
-    let decision = (list(depth - 1), any::<bool>(), any::<bool>()).prop_map(|(steps, holds, other)| {
-        let mut choices = vec![json!({ "when": holds, "steps": steps })];
-        if other {
-            choices.push(json!({ "otherwise": [] }));
-        }
-        json!({ "decision": choices })
-    });
+    let decision =
+        (list(depth - 1), any::<bool>(), any::<bool>()).prop_map(|(steps, holds, other)| {
+            let mut choices = vec![json!({ "when": holds, "steps": steps })];
+            if other {
+                choices.push(json!({ "otherwise": [] }));
+            }
+            json!({ "decision": choices })
+        });
     prop_oneof![
         8 => task, 2 => set, 1 => broken, 1 => child,
         2 => group, 2 => parallel, 3 => map, 2 => decision,

@@ -98,8 +98,13 @@ impl Invariants {
                 CleanupPolicy::Never => assert!(!performed),
                 CleanupPolicy::OnSuccess => assert!(!performed || (succeeded && !scope_failed)),
                 CleanupPolicy::OnFailure => {
-                    assert!(!performed || !succeeded || scope_failed || state.cancel.is_some()
-                        || state.scope(step.scope).cancelled);
+                    assert!(
+                        !performed
+                            || !succeeded
+                            || scope_failed
+                            || state.cancel.is_some()
+                            || state.scope(step.scope).cancelled
+                    );
                     assert!(performed || !begun || succeeded, "owed after a failure: {number}");
                 }
             }

@@ -68,8 +68,7 @@ async fn retries_are_durable_and_counted() {
         }],
     }));
     engine.deploy(flow).await.unwrap();
-    let outcome =
-        engine.start(RunRequest::new("retry")).await.unwrap().wait().await.unwrap();
+    let outcome = engine.start(RunRequest::new("retry")).await.unwrap().wait().await.unwrap();
     assert_eq!(*outcome.output, json!({ "attempt": 3 }), "{:?}", outcome.errors);
     assert_eq!(log.lines(), ["f#1", "f#2", "f#3"]);
 }
@@ -96,8 +95,7 @@ async fn a_child_run_gives_its_output_to_its_parent() {
         })))
         .await
         .unwrap();
-    let outcome =
-        engine.start(RunRequest::new("parent")).await.unwrap().wait().await.unwrap();
+    let outcome = engine.start(RunRequest::new("parent")).await.unwrap().wait().await.unwrap();
     assert_eq!(*outcome.output, json!(6), "{:?}", outcome.errors);
 }
 
@@ -117,13 +115,9 @@ async fn cleanups_run_in_reverse_order_also_after_a_failure() {
         ],
     }));
     engine.deploy(flow).await.unwrap();
-    let outcome =
-        engine.start(RunRequest::new("clean")).await.unwrap().wait().await.unwrap();
+    let outcome = engine.start(RunRequest::new("clean")).await.unwrap().wait().await.unwrap();
     assert_eq!(outcome.status, RunStatus::Failed);
-    assert_eq!(
-        log.lines(),
-        ["a", "b", "c", "d fails", "d/cleanup", "b/cleanup", "a/cleanup"]
-    );
+    assert_eq!(log.lines(), ["a", "b", "c", "d fails", "d/cleanup", "b/cleanup", "a/cleanup"]);
 }
 
 #[tokio::test]
@@ -200,7 +194,13 @@ async fn events_come_in_order_and_end() {
         seen.push(format!("{} {}", event.event.name(), event.path.unwrap_or_default()));
     }
     let expected = [
-        "created ", "claimed ", "started a", "completed a", "started b", "reported b", "failed b",
+        "created ",
+        "claimed ",
+        "started a",
+        "completed a",
+        "started b",
+        "reported b",
+        "failed b",
         "ended ",
     ];
     assert_eq!(seen, expected);
