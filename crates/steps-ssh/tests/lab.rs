@@ -1,5 +1,7 @@
 //! Against the lab's machines: BIOS settings by each vendor's tool, the BMC's address, faults.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 mod support;
 
 use rackwright_engine::{ErrorClass, Observation, StepError};
