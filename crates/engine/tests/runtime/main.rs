@@ -3,5 +3,8 @@
 mod basics;
 mod crash;
 mod cut;
+#[path = "../support/databases.rs"]
+#[expect(dead_code, reason = "shared with the tests of the store, which use all of it")]
+mod databases;
 mod device;
 mod support;
