@@ -1,7 +1,19 @@
 //! Rackwright's engine: durable workflows whose state is the fold of a journal.
 
+pub mod api;
+pub mod expr;
+pub mod graph;
+pub mod machine;
+pub mod load;
 pub mod model;
+pub mod runtime;
 pub mod step;
+pub mod store;
 
-pub use model::{ErrorClass, RunId, StepError, Workflow};
-pub use step::{Describe, Effect, Executor, Observation, Registry, StepContext, executor_fn};
+pub use api::{Client, Engine, EngineBuilder, EngineError, RunHandle, RunRequest};
+pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};
+pub use runtime::{Config, Outcome};
+pub use step::{
+    Credential, Describe, Effect, Executor, Observation, Registry, StaticCredentials, StepContext,
+    executor_fn,
+};

@@ -6,6 +6,8 @@ mod duration;
 mod error;
 mod ids;
 mod policy;
+mod problem;
+mod status;
 mod step;
 mod workflow;
 
@@ -16,5 +18,7 @@ pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
 pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
+pub use problem::{Pointer, Problem};
+pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use workflow::Workflow;

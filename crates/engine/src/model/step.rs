@@ -41,6 +41,24 @@ pub struct Step {
     pub next: Option<Next>,
 }
 
+impl Step {
+    /// A step without policies.
+    pub fn new(id: impl Into<String>, kind: StepKind) -> Self {
+        Self {
+            id: id.into(),
+            description: None,
+            when: None,
+            needs: None,
+            kind,
+            retry: None,
+            timeout: None,
+            on_error: OnError::default(),
+            cleanup: None,
+            next: None,
+        }
+    }
+}
+
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -147,7 +165,8 @@ pub struct Map {
 }
 
 impl Map {
-    fn default_name() -> String {
+    /// What the current element is called if the map does not say.
+    pub fn default_name() -> String {
         "item".to_owned()
     }
 }

@@ -1,0 +1,192 @@
+//! Asking about runs and telling them something, without being a node.
+
+use std::sync::Arc;
+
+use super::{EngineError, RunHandle, RunView};
+use crate::{
+    graph::compile,
+    machine::{Cancel, Created, Event, Input, Verdict},
+    model::{RunId, Workflow},
+    runtime::{Outcome, Shared, decode, outgoing},
+    step::Effect,
+    store::{JournalRow, RunFilter, RunRecord, Store},
+};
+
+/// How many journal rows are read at once.
+const PAGE: u32 = 1000;
+
+/// Access to the runs of a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) store: Arc<dyn Store>,
+    /// The node in this process, if there is one: it knows earlier than the store.
+    pub(super) node: Option<Arc<Shared>>,
+}
+
+impl Client {
+    /// A client of a store, without a node. It needs no lock and no lease.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, node: None }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// A handle on a run, whether or not it exists.
+    pub fn run(&self, run: RunId) -> RunHandle {
+        RunHandle::new(self.clone(), run, None)
+    }
+
+    /// The row of a run.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRun`], or what the store says.
+    pub async fn record(&self, run: RunId) -> Result<RunRecord, EngineError> {
+        self.store.run(run).await?.ok_or(EngineError::UnknownRun(run))
+    }
+
+    /// Runs that match, the newest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, EngineError> {
+        Ok(self.store.runs(filter).await?)
+    }
+
+    /// The journal of a run from a row on, all of it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn journal(&self, run: RunId, from: u64) -> Result<Vec<JournalRow>, EngineError> {
+        let mut rows = Vec::new();
+        let mut next = from;
+        loop {
+            let page = self.store.journal(run, next, PAGE).await?;
+            let full = page.len() == PAGE as usize;
+            next = page.last().map_or(next, |row| row.seq + 1);
+            rows.extend(page);
+            if !full {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// The state of a run, folded from its journal.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRun`] or [`EngineError::Journal`].
+    pub async fn view(&self, run: RunId) -> Result<RunView, EngineError> {
+        let rows = self.journal(run, 0).await?;
+        let first = rows.first().ok_or(EngineError::UnknownRun(run))?;
+        let mut view = self.first_view(run, first).await?;
+        for (number, row) in rows.iter().enumerate() {
+            let events = decode(row)
+                .map_err(|error| EngineError::Journal { run, reason: error.to_string() })?;
+            for (at, event) in events.into_iter().skip(usize::from(number == 0)) {
+                view.apply(&event, at).map_err(|error| EngineError::journal(run, &error))?;
+            }
+        }
+        Ok(view)
+    }
+
+    /// A view of the run as its creation made it.
+    pub(super) async fn first_view(
+        &self,
+        run: RunId,
+        first: &JournalRow,
+    ) -> Result<RunView, EngineError> {
+        let unreadable = |reason: String| EngineError::Journal { run, reason };
+        let events = decode(first).map_err(|error| unreadable(error.to_string()))?;
+        match events.into_iter().next() {
+            Some((at, Event::Created(created))) => {
+                let plan = self.plan_for_reading(&created).await?;
+                Ok(RunView::new(plan, *created, at))
+            }
+            Some(_) | None => Err(unreadable("its first event is not its creation".to_owned())),
+        }
+    }
+
+    /// A plan for looking at a run. Which effects its executors have does not matter for that, so
+    /// they need not be registered here.
+    async fn plan_for_reading(
+        &self,
+        created: &Created,
+    ) -> Result<Arc<crate::graph::Plan>, EngineError> {
+        let definition = self.store.definition(created.version).await?;
+        let unknown = || EngineError::UnknownWorkflow(created.workflow.clone());
+        let workflow: Workflow = serde_json::from_slice(&definition.ok_or_else(unknown)?.canonical)
+            .map_err(|error| EngineError::Journal {
+                run: created.run,
+                reason: format!("its workflow can't be read: {error}"),
+            })?;
+        Ok(Arc::new(compile(&workflow, &|_| Some(Effect::Read))?))
+    }
+
+    /// How a run stands, from its journal.
+    pub(super) async fn outcome(&self, run: RunId) -> Result<Outcome, EngineError> {
+        let view = self.view(run).await?;
+        let state = view.state();
+        Ok(Outcome {
+            status: state.visible_status(),
+            output: Arc::clone(&state.output),
+            errors: state.errors.clone(),
+        })
+    }
+
+    /// Asks a run to stop: attempts are told, nothing more starts, cleanups are performed.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if the run has ended.
+    pub async fn cancel(
+        &self,
+        run: RunId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let record = self.record(run).await?;
+        if record.status.is_ended() {
+            return Err(EngineError::Refused(format!("run {run} has ended: {}", record.status)));
+        }
+        let cancel = Cancel { by: by.to_owned(), reason: reason.map(str::to_owned) };
+        self.tell(run, "cancel", &Input::Cancel(cancel)).await
+    }
+
+    /// Decides about a step that waits for a person. `path` is the step's path, with `/cleanup` at
+    /// its end for a cleanup.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if nothing of that path waits.
+    pub async fn resolve(
+        &self,
+        run: RunId,
+        path: &str,
+        verdict: Verdict,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let waiting = self.view(run).await?.in_attention();
+        if !waiting.iter().any(|it| it == path) {
+            let known = if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") };
+            return Err(EngineError::Refused(format!(
+                "no step `{path}` of run {run} waits for a person; those that do: {known}"
+            )));
+        }
+        let input = Input::Resolve {
+            path: path.to_owned(),
+            verdict,
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        };
+        self.tell(run, &format!("resolve {path}"), &input).await
+    }
+
+    async fn tell(&self, run: RunId, dedup: &str, input: &Input) -> Result<(), EngineError> {
+        self.store.send(&[outgoing(run, dedup, input)]).await?;
+        if let Some(node) = &self.node {
+            node.tell(run, crate::runtime::Message::Look(run));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! The engine: a node of a store, with the executors and workflows that it knows.
+
+use std::{
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::{Client, EngineError, RunHandle, RunRequest};
+use crate::{
+    machine::Created,
+    model::{RunId, Version, Workflow},
+    runtime::{Config, Message, Node, Start, Started},
+    step::{CredentialSource, Executor, NoCredentials, Registry},
+    store::{ClaimScope, Store, open},
+};
+
+/// Carries runs on. A node of the store; shares it with others on PostgreSQL, has it alone on
+/// SQLite. Everything a [`Client`] can do, it can do too.
+pub struct Engine {
+    client: Client,
+    node: Node,
+    versions: Mutex<HashMap<String, Version>>,
+}
+
+impl Deref for Engine {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Engine {
+    /// Puts an engine together.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Checks a workflow and keeps it: runs can be started from now on. Sub-workflows have to be
+    /// deployed before those that call them.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] with all problems, or what the store says.
+    pub async fn deploy(&self, workflow: Workflow) -> Result<Version, EngineError> {
+        let workflow = self.pinned(workflow);
+        let (name, canonical) = (workflow.name.clone(), workflow.canonical());
+        let deployed = self.node.shared.plans.add(workflow, &self.node.shared.registry)?;
+        let version = deployed.plan.version;
+        self.client.store.put_definition(version, &name, &canonical).await?;
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(name, version);
+        Ok(version)
+    }
+
+    /// Starts a run. Returns once it is durable.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownWorkflow`], [`EngineError::Input`], or what the store says.
+    pub async fn start(&self, request: RunRequest) -> Result<RunHandle, EngineError> {
+        let RunRequest { workflow, input, idempotency_key, labels } = request;
+        let version = self.version_of(&workflow).await?;
+        let shared = &self.node.shared;
+        let deployed = shared.plans.get(version, &*shared.store, &shared.registry).await?;
+        let input = if input.is_null() { Value::Object(serde_json::Map::new()) } else { input };
+        let input = deployed
+            .check_input(input)
+            .map_err(|problem| EngineError::Input { workflow: workflow.clone(), problem })?;
+        let run = shared.new_run_id();
+        let input = Arc::new(input);
+        let created = Created { run, workflow, version, input, parent: None, root: run, labels };
+        let (reply, answer) = oneshot::channel();
+        let (outcome, wait) = oneshot::channel();
+        let start =
+            Start { created, deployed, idempotency_key, reply: Some(reply), wait: Some(outcome) };
+        shared.tell(run, Message::Start(Box::new(start)));
+        let Started { run, fresh } =
+            answer.await.map_err(|_| EngineError::ShutDown)?.map_err(EngineError::Start)?;
+        Ok(RunHandle::new(self.client.clone(), run, fresh.then_some(wait)))
+    }
+
+    /// Takes over the runs that are due now, as far as [`EngineBuilder::claims`] allows; the engine
+    /// goes on doing so by itself. Returns how many.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn recover(&self) -> Result<usize, EngineError> {
+        let Some(scope) = self.node.shared.config.claims else { return Ok(0) };
+        Ok(self.node.recover(scope).await?)
+    }
+
+    /// Runs that this node owns but can't carry on, and why.
+    pub fn stuck(&self) -> Vec<(RunId, String)> {
+        self.node.shared.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The executors.
+    pub fn registry(&self) -> &Registry {
+        &self.node.shared.registry
+    }
+
+    /// Stops: attempts are told to stop, what they finish is recorded, what they leave is taken up
+    /// by the next engine on this store.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn shutdown(&self) -> Result<(), EngineError> {
+        Ok(self.node.shutdown().await?)
+    }
+
+    /// The workflow as it was deployed last.
+    fn deployed(&self, name: &str) -> Option<Workflow> {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let deployed = self.node.shared.plans.cached(*versions.get(name)?)?;
+        Some(deployed.workflow.clone())
+    }
+
+    /// Pins sub-workflows that are not pinned yet to what was deployed last.
+    fn pinned(&self, mut workflow: Workflow) -> Workflow {
+        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        workflow.pin(&|name| versions.get(name).copied());
+        workflow
+    }
+
+    async fn version_of(&self, workflow: &str) -> Result<Version, EngineError> {
+        let known = {
+            let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+            versions.get(workflow).copied()
+        };
+        if let Some(version) = known {
+            return Ok(version);
+        }
+        let stored = self.client.store.definitions(Some(workflow)).await?;
+        let newest = stored.first().map(|definition| definition.version);
+        newest.ok_or_else(|| EngineError::UnknownWorkflow(workflow.to_owned()))
+    }
+}
+
+/// Builds an [`Engine`].
+pub struct EngineBuilder {
+    store: StoreChoice,
+    registry: Result<Registry, EngineError>,
+    credentials: Arc<dyn CredentialSource>,
+    config: Config,
+}
+
+enum StoreChoice {
+    Url(String),
+    Given(Arc<dyn Store>),
+}
+
+impl Default for EngineBuilder {
+    fn default() -> Self {
+        Self {
+            store: StoreChoice::Url("sqlite:rackwright.db".to_owned()),
+            registry: Ok(Registry::new()),
+            credentials: Arc::new(NoCredentials),
+            config: Config::default(),
+        }
+    }
+}
+
+impl EngineBuilder {
+    /// The store by its URL: `sqlite:PATH` (the default is `sqlite:rackwright.db`),
+    /// `postgres://USER@HOST/DATABASE` or `memory:`.
+    #[must_use]
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.store = StoreChoice::Url(url.into());
+        self
+    }
+
+    /// A store that is open already.
+    #[must_use]
+    pub fn open_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = StoreChoice::Given(store);
+        self
+    }
+
+    /// Registers an executor. A name that is taken is reported by [`EngineBuilder::build`].
+    #[must_use]
+    pub fn register<E: Executor>(mut self, executor: E) -> Self {
+        self.registry = self.registry.and_then(|mut registry| {
+            registry.register(executor)?;
+            Ok(registry)
+        });
+        self
+    }
+
+    /// All executors at once: what step libraries have registered.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = self.registry.map(|_| registry);
+        self
+    }
+
+    /// Where credentials come from; none by default.
+    #[must_use]
+    pub fn credentials(mut self, source: impl CredentialSource) -> Self {
+        self.credentials = Arc::new(source);
+        self
+    }
+
+    /// Which runs the engine takes over; `None`: only what it starts itself.
+    #[must_use]
+    pub fn claims(mut self, scope: Option<ClaimScope>) -> Self {
+        self.config.claims = scope;
+        self
+    }
+
+    /// How long the node's lease holds.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.config.lease = lease;
+        self
+    }
+
+    /// All settings at once.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Opens the store, joins it and starts to work.
+    ///
+    /// # Errors
+    /// What the store says, or [`EngineError::Duplicate`].
+    pub async fn build(self) -> Result<Engine, EngineError> {
+        let registry = self.registry?;
+        let store = match self.store {
+            StoreChoice::Url(url) => open(&url).await?,
+            StoreChoice::Given(store) => store,
+        };
+        let node = Node::start(Arc::clone(&store), registry, self.credentials, self.config).await?;
+        let client = Client { store, node: Some(Arc::clone(&node.shared)) };
+        Ok(Engine { client, node, versions: Mutex::default() })
+    }
+}

@@ -1,0 +1,17 @@
+//! The engine as its users see it: [`Engine`] carries runs on, [`Client`] only asks and tells.
+
+mod client;
+mod engine;
+mod error;
+mod events;
+mod handle;
+mod request;
+mod view;
+
+pub use client::Client;
+pub use engine::{Engine, EngineBuilder};
+pub use error::EngineError;
+pub use events::{RunEvent, RunEvents};
+pub use handle::RunHandle;
+pub use request::RunRequest;
+pub use view::{AttemptEnd, AttemptView, Kind, RunView, StepView, SubtaskView};

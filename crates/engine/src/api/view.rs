@@ -1,0 +1,480 @@
+//! A run as people look at it: a tree of steps with their attempts, times and sub-tasks.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    graph::{KindPlan, Plan, StepPlan},
+    machine::{Created, Event, IllegalEvent, Inner, Phase, RunState, ScopeRef, StepRef, TaskRef},
+    model::{RunId, StepError, Timestamp},
+    step::Observation,
+};
+
+/// A run's state with what its journal says about attempts and sub-tasks. Kept up to date with
+/// [`RunView::apply`].
+#[derive(Debug)]
+pub struct RunView {
+    plan: Arc<Plan>,
+    state: RunState,
+    created_at: Timestamp,
+    ended_at: Option<Timestamp>,
+    attempts: HashMap<TaskRef, Vec<AttemptView>>,
+    times: HashMap<StepRef, (Timestamp, Option<Timestamp>)>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// Its number, from 1.
+    pub number: u32,
+    /// When it started; again after an interruption.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How it ended; none while it is under way.
+    pub end: Option<AttemptEnd>,
+    /// What it reported, in order.
+    pub subtasks: Vec<SubtaskView>,
+    /// How often it was interrupted and what was seen then, in order.
+    pub observations: Vec<String>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum AttemptEnd {
+    /// It did its work.
+    Completed,
+    /// It failed.
+    Failed {
+        /// Why.
+        error: Arc<StepError>,
+        /// When the next one was due, if there was to be one.
+        retry_at: Option<Timestamp>,
+    },
+}
+
+/// A reported sub-task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubtaskView {
+    /// When it was reported last.
+    pub at: Timestamp,
+    /// What is done.
+    pub title: String,
+    /// How far, in percent.
+    pub percent: Option<u8>,
+}
+
+/// What kind of line a [`StepView`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Calls an executor.
+    Task,
+    /// Runs another workflow.
+    Workflow,
+    /// Runs branches.
+    Parallel,
+    /// A branch of a `parallel`.
+    Branch,
+    /// Goes through a list.
+    Map,
+    /// An item of a map.
+    Item,
+    /// Chooses.
+    Decision,
+    /// Computes.
+    Set,
+    /// Groups.
+    Group,
+    /// Meets an obligation.
+    Cleanup,
+}
+
+/// A node of the tree.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepView {
+    /// Its address in the run.
+    pub path: String,
+    /// The last part of that.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The executor or workflow that it calls.
+    pub uses: Option<String>,
+    /// Where it is in its life (`pending`, `running`, `completed`, …).
+    pub status: &'static str,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Its attempts.
+    pub attempts: Vec<AttemptView>,
+    /// What it gave.
+    pub output: Option<Arc<Value>>,
+    /// Why it failed.
+    pub error: Option<Arc<StepError>>,
+    /// When the next attempt is due.
+    pub retry_at: Option<Timestamp>,
+    /// What a person has to know to decide, while it waits for one.
+    pub evidence: Option<Arc<Value>>,
+    /// The child run.
+    pub child: Option<RunId>,
+    /// Of a map: how many items there are, have ended, and failed.
+    pub items: Option<(usize, usize, usize)>,
+    /// What it holds.
+    pub steps: Vec<StepView>,
+}
+
+impl RunView {
+    pub(super) fn new(plan: Arc<Plan>, created: Created, at: Timestamp) -> Self {
+        let state = RunState::new(&plan, created);
+        Self {
+            plan,
+            state,
+            created_at: at,
+            ended_at: None,
+            attempts: HashMap::new(),
+            times: HashMap::new(),
+        }
+    }
+
+    /// The folded state.
+    pub fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// When the run was created.
+    pub fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    /// When it ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
+    }
+
+    /// Applies the next event.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] if it can't follow those before it.
+    pub fn apply(&mut self, event: &Event, at: Timestamp) -> Result<(), IllegalEvent> {
+        if matches!(event, Event::Created(_)) {
+            return Ok(());
+        }
+        self.state.apply(&self.plan, event, at)?;
+        self.note(event, at);
+        let touched = event.step();
+        if let Some(step) = touched {
+            self.note_time(step, at);
+        }
+        self.note_scopes(event, at);
+        Ok(())
+    }
+
+    fn note(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::Started { task, attempt } => {
+                let attempts = self.attempts.entry(*task).or_default();
+                if attempts.last().is_none_or(|last| last.number != *attempt) {
+                    attempts.push(AttemptView {
+                        number: *attempt,
+                        started_at: at,
+                        ended_at: None,
+                        end: None,
+                        subtasks: Vec::new(),
+                        observations: Vec::new(),
+                    });
+                }
+            }
+            Event::Completed { task, .. } => self.end(*task, at, AttemptEnd::Completed),
+            Event::Failed { task, error, retry_at, .. } => {
+                let end = AttemptEnd::Failed { error: Arc::clone(error), retry_at: *retry_at };
+                self.end(*task, at, end);
+            }
+            Event::Reported { task, at, report } => {
+                if let Some(last) = self.attempts.get_mut(task).and_then(|it| it.last_mut()) {
+                    note_report(&mut last.subtasks, *at, &report.title, report.percent);
+                }
+            }
+            Event::Observed { task, seen } => {
+                if matches!(seen, Observation::Done(_)) {
+                    self.end(*task, at, AttemptEnd::Completed);
+                }
+                let text = match seen {
+                    Observation::Done(_) => "done",
+                    Observation::NotDone => "not done",
+                    Observation::InProgress(_) => "under way",
+                    Observation::Unknown(_) => "unknown",
+                };
+                self.observation(*task, text.to_owned());
+            }
+            Event::ObserveFailed { task, error, .. } => {
+                self.observation(*task, format!("not observable: {error}"));
+            }
+            Event::Ended { .. } => self.ended_at = Some(at),
+            Event::Created(_)
+            | Event::Claimed { .. }
+            | Event::Interrupted { .. }
+            | Event::ObserveStarted { .. }
+            | Event::Resolved { .. }
+            | Event::Saved { .. }
+            | Event::Skipped { .. }
+            | Event::Opened { .. }
+            | Event::ItemsStarted { .. }
+            | Event::Closed { .. }
+            | Event::ChildStarted { .. }
+            | Event::ChildEnded { .. }
+            | Event::TimedOut { .. }
+            | Event::CancelRequested(_) => {}
+        }
+    }
+
+    fn end(&mut self, task: TaskRef, at: Timestamp, end: AttemptEnd) {
+        if let Some(last) = self.attempts.get_mut(&task).and_then(|it| it.last_mut()) {
+            last.ended_at = Some(at);
+            last.end = Some(end);
+        }
+    }
+
+    fn observation(&mut self, task: TaskRef, text: String) {
+        if let Some(last) = self.attempts.get_mut(&task).and_then(|it| it.last_mut()) {
+            last.observations.push(text);
+        }
+    }
+
+    fn note_time(&mut self, step: StepRef, at: Timestamp) {
+        let ended = self.state.step(step).main.phase.is_final();
+        let times = self.times.entry(step).or_insert((at, None));
+        if ended && times.1.is_none() {
+            times.1 = Some(at);
+        }
+    }
+
+    /// A scope that closes ends the container that holds it, and may end those around it.
+    fn note_scopes(&mut self, event: &Event, at: Timestamp) {
+        let mut scope = match event {
+            Event::Closed { scope, .. } => Some(*scope),
+            Event::Created(_)
+            | Event::Claimed { .. }
+            | Event::Started { .. }
+            | Event::Completed { .. }
+            | Event::Failed { .. }
+            | Event::Interrupted { .. }
+            | Event::ObserveStarted { .. }
+            | Event::Observed { .. }
+            | Event::ObserveFailed { .. }
+            | Event::Resolved { .. }
+            | Event::Saved { .. }
+            | Event::Reported { .. }
+            | Event::Skipped { .. }
+            | Event::Opened { .. }
+            | Event::ItemsStarted { .. }
+            | Event::ChildStarted { .. }
+            | Event::ChildEnded { .. }
+            | Event::TimedOut { .. }
+            | Event::CancelRequested(_)
+            | Event::Ended { .. } => None,
+        };
+        while let Some(owner) = scope.and_then(|scope| self.state.scope(scope).owner) {
+            self.note_time(owner, at);
+            scope = Some(self.state.step(owner).scope);
+        }
+    }
+
+    /// The step or cleanup of this path whose attempt of this number is the last one.
+    pub(super) fn task_at(&self, path: &str, attempt: u32) -> Option<TaskRef> {
+        let last = self.attempts.iter().filter(|(_, attempts)| {
+            attempts.last().is_some_and(|last| last.number == attempt && last.end.is_none())
+        });
+        last.map(|(task, _)| *task).find(|task| self.state.task_path(&self.plan, *task) == path)
+    }
+
+    /// The paths of the steps and cleanups that wait for a person.
+    pub fn in_attention(&self) -> Vec<String> {
+        let steps = (0..).map(StepRef).take(self.state.steps.len());
+        steps
+            .flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)])
+            .filter(|task| {
+                let execution = self.state.execution(*task);
+                execution.is_some_and(|it| matches!(it.phase, Phase::Attention(_)))
+            })
+            .map(|task| self.state.task_path(&self.plan, task))
+            .collect()
+    }
+
+    /// The tree of the run's steps.
+    pub fn tree(&self) -> Vec<StepView> {
+        self.scope(RunState::ROOT)
+    }
+
+    fn scope(&self, scope: ScopeRef) -> Vec<StepView> {
+        let state = self.state.scope(scope);
+        let first = state.first.0;
+        let steps = (first..first + self.plan.scope(state.plan).len).map(StepRef);
+        let mut lines: Vec<StepView> = Vec::new();
+        for step in steps.clone() {
+            lines.push(self.step(step));
+        }
+        lines.extend(steps.rev().filter_map(|step| self.cleanup(step)));
+        lines
+    }
+
+    fn step(&self, step: StepRef) -> StepView {
+        let plan = self.state.plan_of(&self.plan, step);
+        let state = self.state.step(step);
+        let (kind, uses) = kind_of(plan);
+        let times = self.times.get(&step);
+        let started =
+            state.main.phase != Phase::Pending && !matches!(state.main.phase, Phase::Skipped(_));
+        let mut view = self.line(TaskRef::main(step), plan.id.clone(), kind, uses);
+        view.started_at = times.map(|it| it.0).filter(|_| started);
+        view.ended_at = times.and_then(|it| it.1).filter(|_| started);
+        match &state.inner {
+            Inner::None => {}
+            Inner::Child(run) => view.child = Some(*run),
+            Inner::Scopes { scopes, .. } => {
+                view.steps = scopes.iter().flat_map(|scope| self.branch(*scope)).collect();
+            }
+            Inner::Map(map) => {
+                let closed = map.scopes.iter().filter(|it| self.state.scope(**it).closed).count();
+                view.items = Some((map.items.len(), closed, map.failed as usize));
+                view.steps = map.scopes.iter().map(|scope| self.item(&view.path, *scope)).collect();
+            }
+        }
+        view
+    }
+
+    fn cleanup(&self, step: StepRef) -> Option<StepView> {
+        let plan = self.state.plan_of(&self.plan, step);
+        self.state.step(step).cleanup.as_ref()?;
+        let task = TaskRef::cleanup(step);
+        let uses = plan.cleanup.as_ref().map(|cleanup| cleanup.task.uses.clone());
+        let mut view = self.line(task, format!("{} (cleanup)", plan.id), Kind::Cleanup, uses);
+        view.started_at = view.attempts.first().map(|attempt| attempt.started_at);
+        view.ended_at = view.attempts.last().and_then(|attempt| attempt.ended_at);
+        Some(view)
+    }
+
+    fn line(&self, task: TaskRef, name: String, kind: Kind, uses: Option<String>) -> StepView {
+        let execution = self.state.execution(task);
+        let (retry_at, evidence) = match execution.map(|it| &it.phase) {
+            Some(Phase::Retrying(at) | Phase::ObserveRetrying(at)) => (Some(*at), None),
+            Some(Phase::Attention(evidence)) => (None, Some(Arc::clone(evidence))),
+            Some(
+                Phase::Pending
+                | Phase::Running
+                | Phase::Interrupted
+                | Phase::Observing
+                | Phase::Cleared
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled
+                | Phase::Skipped(_),
+            )
+            | None => (None, None),
+        };
+        StepView {
+            path: self.state.task_path(&self.plan, task),
+            name,
+            kind,
+            uses,
+            status: execution.map_or("pending", |it| it.phase.as_str()),
+            started_at: None,
+            ended_at: None,
+            attempts: self.attempts.get(&task).cloned().unwrap_or_default(),
+            output: execution.and_then(|it| it.output.clone()),
+            error: execution.and_then(|it| it.error.clone()),
+            retry_at,
+            evidence,
+            child: None,
+            items: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// A branch of a `parallel` is a line of its own; the scope of a group is not.
+    fn branch(&self, scope: ScopeRef) -> Vec<StepView> {
+        let steps = self.scope(scope);
+        match &self.plan.scope(self.state.scope(scope).plan).label {
+            None => steps,
+            Some(label) => {
+                let path = self.state.scope_path(&self.plan, scope);
+                let path = path.trim_end_matches('/').to_owned();
+                vec![self.scope_line(scope, path, label.clone(), Kind::Branch, steps)]
+            }
+        }
+    }
+
+    fn item(&self, map: &str, scope: ScopeRef) -> StepView {
+        let number = self.state.scope(scope).item.unwrap_or_default();
+        let path = format!("{map}[{number}]");
+        self.scope_line(scope, path, format!("[{number}]"), Kind::Item, self.scope(scope))
+    }
+
+    fn scope_line(
+        &self,
+        scope: ScopeRef,
+        path: String,
+        name: String,
+        kind: Kind,
+        steps: Vec<StepView>,
+    ) -> StepView {
+        let state = self.state.scope(scope);
+        let status = match (state.closed, state.failed, state.cancelled) {
+            (false, _, _) => "running",
+            (true, true, _) => "failed",
+            (true, false, true) => "cancelled",
+            (true, false, false) => "completed",
+        };
+        StepView {
+            path,
+            name,
+            kind,
+            uses: None,
+            status,
+            started_at: steps.iter().filter_map(|step| step.started_at).min(),
+            ended_at: steps.iter().filter_map(|step| step.ended_at).max().filter(|_| state.closed),
+            attempts: Vec::new(),
+            output: state.output.clone(),
+            error: state.error.clone(),
+            retry_at: None,
+            evidence: None,
+            child: None,
+            items: None,
+            steps,
+        }
+    }
+}
+
+fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
+    match &plan.kind {
+        KindPlan::Task(task) => (Kind::Task, Some(task.uses.clone())),
+        KindPlan::Child(child) => (Kind::Workflow, Some(child.workflow.clone())),
+        KindPlan::Parallel(_) => (Kind::Parallel, None),
+        KindPlan::Map(_) => (Kind::Map, None),
+        KindPlan::Decision(_) => (Kind::Decision, None),
+        KindPlan::Set(_) => (Kind::Set, None),
+        KindPlan::Group(_) => (Kind::Group, None),
+    }
+}
+
+/// A report of the same sub-task only moves its progress.
+fn note_report(subtasks: &mut Vec<SubtaskView>, at: Timestamp, title: &str, percent: Option<u8>) {
+    match subtasks.last_mut() {
+        Some(last) if last.title == title => {
+            last.at = at;
+            last.percent = percent;
+        }
+        Some(_) | None => {
+            subtasks.push(SubtaskView { at, title: title.to_owned(), percent });
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! model → plan. Expects a workflow that passed the checks; what they would have caught is an
+//! error here too, only told less well.
+
+use std::{collections::HashMap, time::Duration};
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::plan::{
+    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
+    ScopePlan, StepPlan, TaskPlan, ThenPlan,
+};
+use crate::{
+    expr::{Predicate, Template},
+    model::{
+        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, Otherwise, Retry, Step,
+        StepKind, Then, Timeout, Version, Workflow,
+    },
+    step::Effect,
+};
+
+/// Why a workflow has no plan.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("workflow `{workflow}`, {at}: {message}")]
+pub struct PlanError {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The step's id, or the part of the workflow.
+    pub at: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Compiles a workflow. `effect_of` tells the effect of an executor, `None` if there is none of
+/// that name.
+pub fn compile(
+    workflow: &Workflow,
+    effect_of: &dyn Fn(&str) -> Option<Effect>,
+) -> Result<Plan, PlanError> {
+    let mut compiler =
+        Compiler { workflow, effect_of, scopes: Vec::new(), steps: Vec::new(), at: String::new() };
+    compiler.scope(None, &workflow.steps, workflow.output.as_ref())?;
+    Ok(Plan {
+        name: workflow.name.clone(),
+        version: workflow.version(),
+        scopes: compiler.scopes,
+        steps: compiler.steps.into_iter().flatten().collect(),
+    })
+}
+
+struct Compiler<'a> {
+    workflow: &'a Workflow,
+    effect_of: &'a dyn Fn(&str) -> Option<Effect>,
+    scopes: Vec<ScopePlan>,
+    /// `None` only while the steps of a scope are being compiled.
+    steps: Vec<Option<StepPlan>>,
+    at: String,
+}
+
+type Compiled<T> = Result<T, PlanError>;
+
+impl Compiler<'_> {
+    fn error(&self, message: impl Into<String>) -> PlanError {
+        PlanError {
+            workflow: self.workflow.name.clone(),
+            at: self.at.clone(),
+            message: message.into(),
+        }
+    }
+
+    fn scope(
+        &mut self,
+        label: Option<&str>,
+        list: &[Step],
+        output: Option<&Value>,
+    ) -> Compiled<ScopeIx> {
+        let ix = ScopeIx(to_u32(self.scopes.len()));
+        let first = to_u32(self.steps.len());
+        self.steps.extend(std::iter::repeat_with(|| None).take(list.len()));
+        let output = output.map(|output| self.template(output)).transpose()?;
+        let by_id: HashMap<_, _> =
+            list.iter().enumerate().map(|(place, step)| (step.id.clone(), to_u32(place))).collect();
+        let edges = self.edges(list, &by_id)?;
+        self.scopes.push(ScopePlan {
+            label: label.map(str::to_owned),
+            first: PlanStep(first),
+            len: to_u32(list.len()),
+            output,
+            by_id,
+        });
+        for (place, (step, needed_by)) in list.iter().zip(edges.needed_by).enumerate() {
+            self.at.clone_from(&step.id);
+            let plan = self.step(ix, step, edges.needs[place], needed_by)?;
+            self.steps[first as usize + place] = Some(plan);
+        }
+        Ok(ix)
+    }
+
+    fn edges(&self, list: &[Step], by_id: &HashMap<String, u32>) -> Compiled<Edges> {
+        let mut edges =
+            Edges { needs: vec![0; list.len()], needed_by: vec![Vec::new(); list.len()] };
+        for (place, step) in list.iter().enumerate() {
+            let needed: Vec<u32> = match &step.needs {
+                Some(ids) => ids
+                    .iter()
+                    .map(|id| {
+                        by_id.get(id).copied().ok_or_else(|| {
+                            self.error(format!(
+                                "`{}` needs `{id}`, which is not in its list",
+                                step.id
+                            ))
+                        })
+                    })
+                    .collect::<Compiled<_>>()?,
+                None => place.checked_sub(1).map(to_u32).into_iter().collect(),
+            };
+            edges.needs[place] = to_u32(needed.len());
+            for before in needed {
+                edges.needed_by[before as usize].push(to_u32(place));
+            }
+        }
+        Ok(edges)
+    }
+
+    fn step(
+        &mut self,
+        scope: ScopeIx,
+        step: &Step,
+        needs: u32,
+        needed_by: Vec<u32>,
+    ) -> Compiled<StepPlan> {
+        let when = step.when.as_ref().map(|when| self.predicate(when)).transpose()?;
+        let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
+        let next = step.next.as_ref().map(|next| self.jump(scope, next)).transpose()?;
+        let is_task = matches!(step.kind, StepKind::Task { .. });
+        let total_timeout = match step.timeout {
+            Some(Timeout::Simple(total)) if !is_task => Some(total.0),
+            Some(Timeout::Simple(_)) | None => None,
+            Some(Timeout::Full(parts)) => parts.total.map(|total| total.0),
+        };
+        Ok(StepPlan {
+            id: step.id.clone(),
+            when,
+            needs,
+            needed_by,
+            kind: self.kind(scope, step)?,
+            total_timeout,
+            on_error: step.on_error,
+            cleanup,
+            next,
+        })
+    }
+
+    fn kind(&mut self, scope: ScopeIx, step: &Step) -> Compiled<KindPlan> {
+        Ok(match &step.kind {
+            StepKind::Task { uses, with } => {
+                let defaults = &self.workflow.defaults;
+                let retry = step.retry.as_ref().or(defaults.retry.as_ref());
+                let timeout = step.timeout.or(defaults.timeout);
+                KindPlan::Task(self.task(uses, with, retry, timeout)?)
+            }
+            StepKind::Map { map, body } => KindPlan::Map(self.map(map, body)?),
+            StepKind::Workflow { workflow, with, version } => {
+                KindPlan::Child(self.child(workflow, with, *version)?)
+            }
+            StepKind::Parallel { parallel } => KindPlan::Parallel(
+                parallel
+                    .iter()
+                    .map(|(name, branch)| self.branch(Some(name), branch))
+                    .collect::<Compiled<_>>()?,
+            ),
+            StepKind::Decision { decision } => KindPlan::Decision(
+                decision
+                    .iter()
+                    .map(|choice| self.choice(scope, choice))
+                    .collect::<Compiled<_>>()?,
+            ),
+            StepKind::Set { set } => KindPlan::Set(self.template(set)?),
+            StepKind::Group { body } => KindPlan::Group(self.branch(None, body)?),
+        })
+    }
+
+    fn branch(&mut self, label: Option<&str>, branch: &Branch) -> Compiled<ScopeIx> {
+        self.scope(label, &branch.steps, branch.output.as_ref())
+    }
+
+    fn map(&mut self, map: &Map, body: &Body) -> Compiled<MapPlan> {
+        let over = self.template(&map.over)?;
+        let body = match body {
+            Body::Steps(branch) => self.branch(None, branch)?,
+            // An item that is a child run is a scope of one step, so that the machine knows only
+            // one shape of item.
+            Body::Workflow { workflow, with, version } => self.scope(
+                None,
+                &[Step::new(
+                    workflow.clone(),
+                    StepKind::Workflow {
+                        workflow: workflow.clone(),
+                        with: with.clone(),
+                        version: *version,
+                    },
+                )],
+                None,
+            )?,
+        };
+        Ok(MapPlan {
+            over,
+            binding: map.binding.clone(),
+            index_binding: format!("{}_index", map.binding),
+            max_concurrency: map.max_concurrency.unwrap_or(u32::MAX).max(1),
+            on_error: map.on_error,
+            body,
+        })
+    }
+
+    fn child(&self, workflow: &str, with: &Value, version: Option<Version>) -> Compiled<ChildPlan> {
+        let version = version.ok_or_else(|| {
+            self.error(format!("the sub-workflow `{workflow}` is not pinned to a version"))
+        })?;
+        Ok(ChildPlan { workflow: workflow.to_owned(), version, with: self.template(with)? })
+    }
+
+    fn choice(&mut self, scope: ScopeIx, choice: &Choice) -> Compiled<ChoicePlan> {
+        let (when, then) = match choice {
+            Choice::When { when, then: Then::Steps { steps } } => {
+                (Some(self.predicate(when)?), ThenPlan::Scope(self.scope(None, steps, None)?))
+            }
+            Choice::When { when, then: Then::Next { next } } => {
+                (Some(self.predicate(when)?), ThenPlan::Jump(self.jump(scope, next)?))
+            }
+            Choice::Otherwise { otherwise: Otherwise::Steps(steps) } => {
+                (None, ThenPlan::Scope(self.scope(None, steps, None)?))
+            }
+            Choice::Otherwise { otherwise: Otherwise::Jump { next } } => {
+                (None, ThenPlan::Jump(self.jump(scope, next)?))
+            }
+        };
+        Ok(ChoicePlan { when, then })
+    }
+
+    fn jump(&self, scope: ScopeIx, next: &Next) -> Compiled<Jump> {
+        if next.0 == Next::END {
+            return Ok(Jump::End);
+        }
+        let place = self.scopes[scope.0 as usize].by_id.get(&next.0);
+        place
+            .map(|place| Jump::To(*place))
+            .ok_or_else(|| self.error(format!("`next: {}` names no step of the same list", next.0)))
+    }
+
+    fn cleanup(&self, cleanup: &Cleanup) -> Compiled<CleanupPlan> {
+        let Defaults { timeout, retry } = &self.workflow.defaults;
+        let retry = cleanup.retry.as_ref().or(retry.as_ref());
+        let task = self.task(&cleanup.uses, &cleanup.with, retry, cleanup.timeout.or(*timeout))?;
+        Ok(CleanupPlan { policy: cleanup.policy, task })
+    }
+
+    fn task(
+        &self,
+        uses: &str,
+        with: &Value,
+        retry: Option<&Retry>,
+        timeout: Option<Timeout>,
+    ) -> Compiled<TaskPlan> {
+        let effect = (self.effect_of)(uses)
+            .ok_or_else(|| self.error(format!("there is no executor `{uses}`")))?;
+        Ok(TaskPlan {
+            uses: uses.to_owned(),
+            with: self.template(with)?,
+            effect,
+            retry: retry.cloned().unwrap_or(Retry::NONE),
+            attempt_timeout: timeout.and_then(attempt_timeout),
+        })
+    }
+
+    fn template(&self, value: &Value) -> Compiled<Template> {
+        Template::compile(value).map_err(|problems| {
+            let texts: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+            self.error(texts.join("; "))
+        })
+    }
+
+    fn predicate(&self, condition: &Condition) -> Compiled<Predicate> {
+        Predicate::compile(condition).map_err(|problems| {
+            let texts: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+            self.error(texts.join("; "))
+        })
+    }
+}
+
+struct Edges {
+    needs: Vec<u32>,
+    needed_by: Vec<Vec<u32>>,
+}
+
+fn attempt_timeout(timeout: Timeout) -> Option<Duration> {
+    match timeout {
+        Timeout::Simple(attempt) => Some(attempt.0),
+        Timeout::Full(parts) => parts.attempt.map(|attempt| attempt.0),
+    }
+}
+
+fn to_u32(n: usize) -> u32 {
+    // The loader refuses files of more than a mebibyte, so counts stay far below this.
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

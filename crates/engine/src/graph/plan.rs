@@ -1,0 +1,182 @@
+//! The plan: a workflow as arrays. A plan never changes while a run is pinned to it, and is the
+//! same for the same canonical form, so that numbers in a journal keep their meaning.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    expr::{Predicate, Template},
+    model::{CleanupPolicy, OnError, Retry, Version},
+    step::Effect,
+};
+
+/// The number of a scope in a plan; 0 is the workflow's own list of steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopeIx(pub u32);
+
+/// The number of a step in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanStep(pub u32);
+
+/// A compiled workflow.
+#[derive(Debug)]
+pub struct Plan {
+    /// The workflow's name.
+    pub name: String,
+    /// The version that this is the plan of.
+    pub version: Version,
+    /// All lists of steps.
+    pub scopes: Vec<ScopePlan>,
+    /// All steps; those of one scope stand together.
+    pub steps: Vec<StepPlan>,
+}
+
+impl Plan {
+    /// The workflow's own list of steps.
+    pub const ROOT: ScopeIx = ScopeIx(0);
+
+    /// A scope by its number.
+    pub fn scope(&self, ix: ScopeIx) -> &ScopePlan {
+        &self.scopes[ix.0 as usize]
+    }
+
+    /// A step by its scope and its place there.
+    pub fn step(&self, scope: ScopeIx, position: u32) -> &StepPlan {
+        &self.steps[(self.scope(scope).first.0 + position) as usize]
+    }
+}
+
+/// One list of steps.
+#[derive(Debug)]
+pub struct ScopePlan {
+    /// The branch's name, for a branch of a `parallel`.
+    pub label: Option<String>,
+    /// Its first step.
+    pub first: PlanStep,
+    /// How many steps it has.
+    pub len: u32,
+    /// Its output, if it declares one.
+    pub output: Option<Template>,
+    /// The places of its steps, by id.
+    pub by_id: HashMap<String, u32>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub struct StepPlan {
+    /// Its id.
+    pub id: String,
+    /// The condition.
+    pub when: Option<Predicate>,
+    /// How many steps of its scope have to be met first.
+    pub needs: u32,
+    /// The places of the steps that need this one.
+    pub needed_by: Vec<u32>,
+    /// What it does.
+    pub kind: KindPlan,
+    /// How long the whole of it may take.
+    pub total_timeout: Option<Duration>,
+    /// What its failure means.
+    pub on_error: OnError,
+    /// What is owed once it has started.
+    pub cleanup: Option<CleanupPlan>,
+    /// Where its list continues.
+    pub next: Option<Jump>,
+}
+
+/// Where a list continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// At this place of the list.
+    To(u32),
+    /// Nowhere: the list ends.
+    End,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum KindPlan {
+    /// Calls an executor.
+    Task(TaskPlan),
+    /// Runs another workflow.
+    Child(ChildPlan),
+    /// Runs scopes at the same time.
+    Parallel(Vec<ScopeIx>),
+    /// Runs a scope for each element of a list.
+    Map(MapPlan),
+    /// Takes the first choice that holds.
+    Decision(Vec<ChoicePlan>),
+    /// Computes an output.
+    Set(Template),
+    /// Runs a scope.
+    Group(ScopeIx),
+}
+
+/// A call of an executor.
+#[derive(Debug)]
+pub struct TaskPlan {
+    /// The executor.
+    pub uses: String,
+    /// Its input.
+    pub with: Template,
+    /// What it does to its target.
+    pub effect: Effect,
+    /// Its retries.
+    pub retry: Retry,
+    /// How long an attempt may take.
+    pub attempt_timeout: Option<Duration>,
+}
+
+/// An obligation.
+#[derive(Debug)]
+pub struct CleanupPlan {
+    /// When it is owed.
+    pub policy: CleanupPolicy,
+    /// The call that meets it.
+    pub task: TaskPlan,
+}
+
+/// A sub-workflow.
+#[derive(Debug)]
+pub struct ChildPlan {
+    /// Its name.
+    pub workflow: String,
+    /// Its version.
+    pub version: Version,
+    /// Its input.
+    pub with: Template,
+}
+
+/// A map.
+#[derive(Debug)]
+pub struct MapPlan {
+    /// The list.
+    pub over: Template,
+    /// The name of the current element.
+    pub binding: String,
+    /// The name of the current element's index.
+    pub index_binding: String,
+    /// How many items at once.
+    pub max_concurrency: u32,
+    /// What a failed item means.
+    pub on_error: OnError,
+    /// The steps of an item.
+    pub body: ScopeIx,
+}
+
+/// A choice.
+#[derive(Debug)]
+pub struct ChoicePlan {
+    /// Its condition; none: otherwise.
+    pub when: Option<Predicate>,
+    /// Where it leads.
+    pub then: ThenPlan,
+}
+
+/// Where a choice leads.
+#[derive(Clone, Copy, Debug)]
+pub enum ThenPlan {
+    /// Into a branch.
+    Scope(ScopeIx),
+    /// Elsewhere in the list.
+    Jump(Jump),
+}

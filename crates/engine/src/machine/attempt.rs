@@ -1,0 +1,347 @@
+//! Transitions of attempts: of steps that call an executor, and of cleanups.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    event::{Event, StepRef, TaskRef, Verdict},
+    state::{Execution, IllegalEvent, Phase, RunState, TimerKind, Todo},
+};
+use crate::{
+    graph::Plan,
+    model::{ErrorClass, StepError, Timestamp},
+    step::Observation,
+};
+
+type Applied = Result<(), IllegalEvent>;
+
+impl RunState {
+    pub(super) fn started(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        task: TaskRef,
+        attempt: u32,
+        at: Timestamp,
+    ) -> Applied {
+        if task.cleanup && self.step(task.step).cleanup.is_none() {
+            self.step_mut(task.step).cleanup = Some(Box::new(Execution::NEW));
+        }
+        match self.execution(task).map(|it| &it.phase) {
+            Some(Phase::Pending) if task.cleanup => self.set_phase(task, Phase::Running),
+            Some(Phase::Pending) => self.activate(plan, task.step, at),
+            Some(Phase::Retrying(_) | Phase::Interrupted | Phase::Cleared) => {
+                self.set_phase(task, Phase::Running);
+            }
+            Some(
+                Phase::Running
+                | Phase::Observing
+                | Phase::ObserveRetrying(_)
+                | Phase::Attention(_)
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled
+                | Phase::Skipped(_),
+            )
+            | None => return Err(self.illegal(event, task)),
+        }
+        if let Some(execution) = self.execution_mut(task) {
+            execution.attempt = attempt;
+            execution.resume_as = attempt;
+            execution.under_way = false;
+            execution.observe_failures = 0;
+        }
+        Ok(())
+    }
+
+    pub(super) fn completed(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        task: TaskRef,
+        output: &Arc<Value>,
+    ) -> Applied {
+        let phase = self.execution(task).map(|it| &it.phase);
+        let was_active = match phase {
+            Some(Phase::Running) => true,
+            // A `set` has no attempts.
+            Some(Phase::Pending) if !task.cleanup => false,
+            Some(
+                Phase::Pending
+                | Phase::Interrupted
+                | Phase::Observing
+                | Phase::ObserveRetrying(_)
+                | Phase::Retrying(_)
+                | Phase::Cleared
+                | Phase::Attention(_)
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled
+                | Phase::Skipped(_),
+            )
+            | None => return Err(self.illegal(event, task)),
+        };
+        self.finish(plan, task, output, was_active);
+        Ok(())
+    }
+
+    fn finish(&mut self, plan: &Plan, task: TaskRef, output: &Arc<Value>, was_active: bool) {
+        if let Some(execution) = self.execution_mut(task) {
+            execution.output = Some(Arc::clone(output));
+            execution.error = None;
+        }
+        self.set_phase(task, Phase::Completed);
+        if task.cleanup {
+            self.todo.push_back(Todo::Drained(self.step(task.step).scope));
+        } else {
+            self.settle(plan, task.step, was_active, None);
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        task: TaskRef,
+        (error, retry_at, observe): (&Arc<StepError>, Option<Timestamp>, bool),
+    ) -> Applied {
+        if task.cleanup && self.step(task.step).cleanup.is_none() {
+            self.step_mut(task.step).cleanup = Some(Box::new(Execution::NEW));
+        }
+        let was_active = match self.execution(task).map(|it| &it.phase) {
+            Some(Phase::Pending) => false,
+            Some(Phase::Running | Phase::Interrupted | Phase::Cleared | Phase::Retrying(_)) => true,
+            Some(
+                Phase::Observing
+                | Phase::ObserveRetrying(_)
+                | Phase::Attention(_)
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled
+                | Phase::Skipped(_),
+            )
+            | None => return Err(self.illegal(event, task)),
+        };
+        if let Some(execution) = self.execution_mut(task) {
+            execution.error = Some(Arc::clone(error));
+            execution.resume_as = execution.attempt + 1;
+        }
+        if observe {
+            if let Some(execution) = self.execution_mut(task) {
+                execution.pending_retry = Some(retry_at);
+            }
+            self.set_phase(task, Phase::Interrupted);
+            self.todo.push_back(Todo::Recover(task));
+        } else if let Some(due) = retry_at {
+            self.retry_at(task, due);
+        } else {
+            self.give_up(plan, task, was_active);
+        }
+        Ok(())
+    }
+
+    fn retry_at(&mut self, task: TaskRef, due: Timestamp) {
+        self.set_phase(task, Phase::Retrying(due));
+        self.timers.insert((due, task, TimerKind::Retry));
+    }
+
+    /// The last failure was the last. A failed cleanup waits for a person: it is owed.
+    pub(super) fn give_up(&mut self, plan: &Plan, task: TaskRef, was_active: bool) {
+        let error = self.execution(task).and_then(|it| it.error.clone());
+        let error = error.unwrap_or_else(|| {
+            Arc::new(StepError::new(
+                "engine.cancelled",
+                ErrorClass::Cancelled,
+                "stopped before it was done",
+            ))
+        });
+        if task.cleanup {
+            let evidence = json!({ "reason": "the cleanup failed", "error": &*error });
+            self.set_phase(task, Phase::Attention(Arc::new(evidence)));
+            return;
+        }
+        let scope = self.step(task.step).scope;
+        let told = self.cancel.is_some() || self.scope(scope).stopped;
+        let stopped = told && error.class == ErrorClass::Cancelled;
+        self.step_mut(task.step).main.error = Some(Arc::clone(&error));
+        self.set_phase(task, if stopped { Phase::Cancelled } else { Phase::Failed });
+        if self.step(task.step).main.timed_out && error.class == ErrorClass::Cancelled {
+            self.fail_for_time(plan, task.step);
+        } else if !stopped {
+            self.record(plan, task.step, false, &error);
+        }
+        self.settle(plan, task.step, was_active, None);
+    }
+
+    pub(super) fn interrupted(&mut self, event: &Event, task: TaskRef) -> Applied {
+        match self.execution(task) {
+            Some(execution) if execution.phase == Phase::Running => {
+                self.set_phase(task, Phase::Interrupted);
+                self.todo.push_back(Todo::Recover(task));
+                Ok(())
+            }
+            Some(_) | None => Err(self.illegal(event, task)),
+        }
+    }
+
+    pub(super) fn observe_started(&mut self, event: &Event, task: TaskRef) -> Applied {
+        match self.execution(task).map(|it| &it.phase) {
+            Some(Phase::Interrupted | Phase::ObserveRetrying(_)) => {
+                self.set_phase(task, Phase::Observing);
+                Ok(())
+            }
+            Some(
+                Phase::Pending
+                | Phase::Running
+                | Phase::Observing
+                | Phase::Retrying(_)
+                | Phase::Cleared
+                | Phase::Attention(_)
+                | Phase::Completed
+                | Phase::Failed
+                | Phase::Cancelled
+                | Phase::Skipped(_),
+            )
+            | None => Err(self.illegal(event, task)),
+        }
+    }
+
+    pub(super) fn observed(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        task: TaskRef,
+        seen: &Observation,
+    ) -> Applied {
+        self.expect_observing(event, task)?;
+        let pending = self.execution_mut(task).and_then(|it| {
+            it.observe_failures = 0;
+            it.pending_retry.take()
+        });
+        match (seen, pending) {
+            (Observation::Done(output), _) => {
+                self.finish(plan, task, &Arc::new(output.clone()), true);
+            }
+            (Observation::NotDone, None) => self.clear(task),
+            (Observation::NotDone, Some(Some(due))) => self.retry_at(task, due),
+            (Observation::NotDone, Some(None)) => self.give_up(plan, task, true),
+            (Observation::InProgress(saved), None | Some(Some(_))) => {
+                if let Some(execution) = self.execution_mut(task) {
+                    execution.saved = Some(Arc::new(saved.clone()));
+                    execution.under_way = true;
+                }
+                self.clear(task);
+            }
+            (Observation::InProgress(saved), Some(None)) => {
+                let evidence =
+                    json!({ "reason": "still under way after the last attempt", "seen": saved });
+                self.set_phase(task, Phase::Attention(Arc::new(evidence)));
+            }
+            (Observation::Unknown(evidence), _) => {
+                let evidence =
+                    json!({ "reason": "nobody can tell whether it was done", "seen": evidence });
+                self.set_phase(task, Phase::Attention(Arc::new(evidence)));
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self, task: TaskRef) {
+        self.set_phase(task, Phase::Cleared);
+        self.todo.push_back(Todo::Restart(task));
+    }
+
+    pub(super) fn observe_failed(
+        &mut self,
+        event: &Event,
+        task: TaskRef,
+        error: &Arc<StepError>,
+        retry_at: Option<Timestamp>,
+    ) -> Applied {
+        self.expect_observing(event, task)?;
+        if let Some(execution) = self.execution_mut(task) {
+            execution.observe_failures += 1;
+        }
+        if let Some(due) = retry_at {
+            self.set_phase(task, Phase::ObserveRetrying(due));
+            self.timers.insert((due, task, TimerKind::Observe));
+        } else {
+            let evidence =
+                json!({ "reason": "the target could not be observed", "error": &**error });
+            self.set_phase(task, Phase::Attention(Arc::new(evidence)));
+        }
+        Ok(())
+    }
+
+    fn expect_observing(&self, event: &Event, task: TaskRef) -> Applied {
+        match self.execution(task) {
+            Some(execution) if execution.phase == Phase::Observing => Ok(()),
+            Some(_) | None => Err(self.illegal(event, task)),
+        }
+    }
+
+    pub(super) fn resolved(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        task: TaskRef,
+        verdict: &Verdict,
+        by: &str,
+    ) -> Applied {
+        let waits = self.execution(task).is_some_and(|it| matches!(it.phase, Phase::Attention(_)));
+        if !waits {
+            return Err(self.illegal(event, task));
+        }
+        match verdict {
+            Verdict::Retry => {
+                if let Some(execution) = self.execution_mut(task) {
+                    execution.resume_as = execution.attempt + 1;
+                }
+                self.clear(task);
+            }
+            Verdict::Done(output) => self.finish(plan, task, &Arc::new(output.clone()), true),
+            Verdict::Failed => self.resolved_as_failed(plan, task, by),
+        }
+        Ok(())
+    }
+
+    fn resolved_as_failed(&mut self, plan: &Plan, task: TaskRef, by: &str) {
+        let error = StepError::permanent("engine.resolved_failed", format!("{by} said it failed"));
+        let error = Arc::new(error);
+        if let Some(execution) = self.execution_mut(task) {
+            execution.error = Some(Arc::clone(&error));
+        }
+        if task.cleanup {
+            self.record(plan, task.step, true, &error);
+            self.set_phase(task, Phase::Failed);
+            self.todo.push_back(Todo::Drained(self.step(task.step).scope));
+        } else {
+            self.give_up(plan, task, true);
+        }
+    }
+
+    pub(super) fn saved(&mut self, event: &Event, task: TaskRef, progress: &Arc<Value>) -> Applied {
+        match self.execution_mut(task) {
+            Some(execution) if execution.phase == Phase::Running => {
+                execution.saved = Some(Arc::clone(progress));
+                Ok(())
+            }
+            Some(_) | None => Err(self.illegal(event, task)),
+        }
+    }
+
+    /// The step failed because its time is over: that is the error that counts.
+    pub(super) fn fail_for_time(&mut self, plan: &Plan, step: StepRef) {
+        let total = self.plan_of(plan, step).total_timeout.unwrap_or_default();
+        let error = StepError::new(
+            "engine.timeout",
+            ErrorClass::Timeout,
+            format!("not done within {}", crate::model::HumanDuration(total)),
+        );
+        self.record(plan, step, false, &error);
+        let main = &mut self.step_mut(step).main;
+        main.error = Some(Arc::new(error));
+        main.phase = Phase::Failed;
+    }
+}

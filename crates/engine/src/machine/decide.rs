@@ -1,0 +1,310 @@
+//! What follows from a state: the worklist that [`RunState::apply`] filled is worked off, each
+//! entry into events (applied at once) and commands (carried out after the commit).
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    event::{Event, StepRef, TaskRef},
+    halt::stopped,
+    state::{IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
+    view::View,
+};
+use crate::{
+    expr::EvalError,
+    graph::{CleanupPlan, KindPlan, Plan, TaskPlan},
+    model::{RunId, RunStatus, StepError, Timestamp, Version},
+    step::Effect,
+};
+
+/// What comes from outside into a turn.
+pub struct Env<'a> {
+    /// The time of the turn, by the database's clock.
+    pub now: Timestamp,
+    /// A source of randomness, for ids and jitter.
+    pub random: &'a mut dyn FnMut() -> u64,
+}
+
+/// What may be done once the events of a turn are committed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make an attempt.
+    Run(Call),
+    /// Look at the target.
+    Observe(Call),
+    /// Tell an attempt to stop.
+    Stop {
+        /// Which.
+        task: TaskRef,
+    },
+    /// Create a child run, unless it exists: the id was recorded before.
+    StartChild {
+        /// The step that waits for it.
+        step: StepRef,
+        /// The child's id.
+        run: RunId,
+        /// Its workflow.
+        workflow: String,
+        /// Its version.
+        version: Version,
+        /// Its input.
+        input: Value,
+    },
+    /// Ask a child run to stop; goes into the same commit.
+    StopChild {
+        /// The child.
+        run: RunId,
+    },
+    /// The run has ended; its parent, if any, is told in the same commit.
+    Ended {
+        /// How.
+        status: RunStatus,
+    },
+}
+
+/// A call of an executor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// The step, or its cleanup.
+    pub task: TaskRef,
+    /// The attempt's number.
+    pub attempt: u32,
+    /// The step's path.
+    pub path: String,
+    /// The executor.
+    pub uses: String,
+    /// Its input.
+    pub input: Value,
+    /// What earlier attempts saved.
+    pub saved: Option<Arc<Value>>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+}
+
+/// The outcome of a turn.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What happened, in order; applied already.
+    pub events: Vec<Event>,
+    /// What may be done once that is committed.
+    pub commands: Vec<Command>,
+}
+
+/// One pass over the worklist.
+pub(super) struct Pass<'a, 'e> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a mut RunState,
+    pub(super) env: &'a mut Env<'e>,
+    pub(super) turn: &'a mut Turn,
+}
+
+type Passed = Result<(), IllegalEvent>;
+
+/// Works off what is due and what the last events made possible. Adds to `turn`.
+///
+/// # Errors
+/// [`IllegalEvent`] would be a defect of the machine: it never decides what it can't apply.
+pub fn advance(
+    plan: &Plan,
+    state: &mut RunState,
+    env: &mut Env<'_>,
+    turn: &mut Turn,
+) -> Result<(), IllegalEvent> {
+    let mut pass = Pass { plan, state, env, turn };
+    pass.due_timers()?;
+    while let Some(todo) = pass.state.todo.pop_front() {
+        match todo {
+            Todo::Ready(step) => pass.ready(step)?,
+            Todo::Items(step) => pass.items(step)?,
+            Todo::Drained(scope) => pass.drained(scope)?,
+            Todo::Recover(task) => pass.recover(task)?,
+            Todo::Restart(task) => pass.restart(task)?,
+            Todo::StopAttempt(task) => pass.stop_attempt(task),
+            Todo::StopChild(step) => pass.stop_child(step),
+            Todo::EnsureChild(step) => pass.ensure_child(step),
+        }
+    }
+    Ok(())
+}
+
+impl Pass<'_, '_> {
+    /// Applies an event and adds it to the turn.
+    pub(super) fn emit(&mut self, event: Event) -> Passed {
+        self.state.apply(self.plan, &event, self.env.now)?;
+        self.turn.events.push(event);
+        Ok(())
+    }
+
+    pub(super) fn view(&self, task: TaskRef) -> View<'_> {
+        View { plan: self.plan, state: self.state, scope: self.state.step(task.step).scope }
+    }
+
+    fn due_timers(&mut self) -> Passed {
+        while let Some((at, task, kind)) = self.state.timers.first().copied() {
+            if at > self.env.now {
+                break;
+            }
+            let phase = self.state.execution(task).map(|it| &it.phase);
+            match (kind, phase) {
+                (TimerKind::Retry, Some(Phase::Retrying(_))) => self.retry(task)?,
+                (TimerKind::Observe, Some(Phase::ObserveRetrying(_))) => self.observe(task)?,
+                (TimerKind::Total, Some(phase)) if !phase.is_final() => {
+                    self.emit(Event::TimedOut { step: task.step })?;
+                }
+                (TimerKind::Retry | TimerKind::Observe | TimerKind::Total, _) => {}
+            }
+            // The event took the timer away, unless the timer meant nothing any more.
+            self.state.timers.remove(&(at, task, kind));
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, task: TaskRef) -> Passed {
+        let attempt = self.state.execution(task).map_or(1, |it| it.attempt + 1);
+        self.start_attempt(task, attempt)
+    }
+
+    /// An attempt was under way when its node went away, or ended with unknown outcome.
+    fn recover(&mut self, task: TaskRef) -> Passed {
+        let Some(execution) = self.state.execution(task) else { return Ok(()) };
+        if execution.phase != Phase::Interrupted {
+            return Ok(());
+        }
+        let attempt = execution.attempt;
+        let effect = task_plan(self.plan, self.state, task).map(|plan| plan.effect);
+        match effect {
+            Some(Effect::Verify) => self.observe(task),
+            Some(Effect::Read | Effect::Idempotent) if self.state.is_stopped(task) => {
+                self.emit(failed_for_good(task, stopped()))
+            }
+            Some(Effect::Read | Effect::Idempotent) => self.start_attempt(task, attempt),
+            None => Ok(()),
+        }
+    }
+
+    fn observe(&mut self, task: TaskRef) -> Passed {
+        self.emit(Event::ObserveStarted { task })?;
+        match self.call(task) {
+            Ok(Some(call)) => self.turn.commands.push(Command::Observe(call)),
+            Ok(None) => {}
+            Err(error) => {
+                let error = Arc::new(StepError::from(error));
+                self.emit(Event::ObserveFailed { task, error, retry_at: None })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The observation or a person cleared a task.
+    fn restart(&mut self, task: TaskRef) -> Passed {
+        let Some(execution) = self.state.execution(task) else { return Ok(()) };
+        if execution.phase != Phase::Cleared {
+            return Ok(());
+        }
+        let (attempt, under_way) = (execution.resume_as, execution.under_way);
+        if self.state.is_stopped(task) && !under_way {
+            return self.emit(failed_for_good(task, stopped()));
+        }
+        self.start_attempt(task, attempt)
+    }
+
+    /// Records that an attempt starts and asks for it, or records why it can't.
+    pub(super) fn start_attempt(&mut self, task: TaskRef, attempt: u32) -> Passed {
+        match self.call(task) {
+            Ok(Some(mut call)) => {
+                call.attempt = attempt;
+                self.emit(Event::Started { task, attempt })?;
+                self.turn.commands.push(Command::Run(call));
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => self.emit(failed_for_good(task, error.into())),
+        }
+    }
+
+    /// The call of a task, with its input evaluated.
+    fn call(&self, task: TaskRef) -> Result<Option<Call>, EvalError> {
+        let Some(plan) = task_plan(self.plan, self.state, task) else { return Ok(None) };
+        let input = match plan.with.constant() {
+            Some(constant) => constant.clone(),
+            None => plan.with.eval(&self.view(task))?,
+        };
+        let execution = self.state.execution(task);
+        Ok(Some(Call {
+            task,
+            attempt: execution.map_or(1, |it| it.attempt.max(1)),
+            path: self.state.task_path(self.plan, task),
+            uses: plan.uses.clone(),
+            input,
+            saved: execution.and_then(|it| it.saved.clone()),
+            timeout: plan.attempt_timeout,
+        }))
+    }
+
+    fn stop_attempt(&mut self, task: TaskRef) {
+        if self.state.execution(task).is_some_and(|it| it.phase == Phase::Running) {
+            self.turn.commands.push(Command::Stop { task });
+        }
+    }
+
+    fn stop_child(&mut self, step: StepRef) {
+        let state = self.state.step(step);
+        if let (Phase::Running, Inner::Child(run)) = (&state.main.phase, &state.inner) {
+            self.turn.commands.push(Command::StopChild { run: *run });
+        }
+    }
+}
+
+/// The call that a task reference stands for, if its step is of a kind that calls.
+pub(super) fn task_plan<'p>(
+    plan: &'p Plan,
+    state: &RunState,
+    task: TaskRef,
+) -> Option<&'p TaskPlan> {
+    let step = state.plan_of(plan, task.step);
+    if task.cleanup {
+        return step.cleanup.as_ref().map(|CleanupPlan { task, .. }| task);
+    }
+    match &step.kind {
+        KindPlan::Task(task) => Some(task),
+        KindPlan::Child(_)
+        | KindPlan::Parallel(_)
+        | KindPlan::Map(_)
+        | KindPlan::Decision(_)
+        | KindPlan::Set(_)
+        | KindPlan::Group(_) => None,
+    }
+}
+
+pub(super) fn failed_for_good(task: TaskRef, error: StepError) -> Event {
+    Event::Failed { task, error: Arc::new(error), retry_at: None, observe: false }
+}
+
+impl RunState {
+    /// Drops entries from the front of the worklist that later events have dealt with, so that a
+    /// long fold does not keep them all.
+    pub(super) fn forget_stale(&mut self) {
+        while let Some(todo) = self.todo.front() {
+            let stale = match *todo {
+                Todo::Ready(step) => self.step(step).main.phase != Phase::Pending,
+                Todo::Items(step) => self.step(step).main.phase.is_final(),
+                Todo::Drained(scope) => self.scope(scope).closed,
+                Todo::Recover(task) => self.is_past(task, &Phase::Interrupted),
+                Todo::Restart(task) => self.is_past(task, &Phase::Cleared),
+                Todo::StopAttempt(task) => self.is_past(task, &Phase::Running),
+                Todo::StopChild(step) | Todo::EnsureChild(step) => {
+                    self.step(step).main.phase.is_final()
+                }
+            };
+            if !stale {
+                break;
+            }
+            self.todo.pop_front();
+        }
+    }
+
+    fn is_past(&self, task: TaskRef, phase: &Phase) -> bool {
+        self.execution(task).is_none_or(|it| it.phase != *phase)
+    }
+}

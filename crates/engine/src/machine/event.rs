@@ -1,0 +1,363 @@
+//! What a journal holds. Names and fields are for ever: old journals must fold.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    model::{NodeId, RunId, RunStatus, StepError, Timestamp, Version},
+    step::{Observation, SubtaskReport},
+};
+
+/// The number of a step instance in its run, given in the order in which scopes open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepRef(pub u32);
+
+/// The number of an open or closed scope in its run; 0 is the workflow's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScopeRef(pub u32);
+
+/// What is executed: a step, or its cleanup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskRef {
+    /// The step.
+    pub step: StepRef,
+    /// Its cleanup instead of itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cleanup: bool,
+}
+
+impl TaskRef {
+    /// The step itself.
+    pub const fn main(step: StepRef) -> Self {
+        Self { step, cleanup: false }
+    }
+
+    /// The step's cleanup.
+    pub const fn cleanup(step: StepRef) -> Self {
+        Self { step, cleanup: true }
+    }
+}
+
+/// The run and step that wait for a child run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParentLink {
+    /// The parent run.
+    pub run: RunId,
+    /// Its step.
+    pub step: StepRef,
+}
+
+/// How a run came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The run.
+    pub run: RunId,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The version that the run is pinned to.
+    pub version: Version,
+    /// The input, checked, defaults filled in.
+    pub input: Arc<Value>,
+    /// Who waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentLink>,
+    /// The run at the top of the family.
+    pub root: RunId,
+    /// For people and queries.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Who cancelled, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// A person, or `parent`.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Why a step did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its condition did not hold.
+    Condition,
+    /// A `next` jumped over it.
+    Jump,
+    /// Its scope ended before it could start.
+    ScopeEnded,
+}
+
+/// What a container step opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opening {
+    /// The steps of a group, or the branches of a parallel.
+    Scopes,
+    /// A map over these items.
+    Map(Arc<Vec<Value>>),
+    /// A decision took this choice; none held without it.
+    Choice(Option<u32>),
+}
+
+/// What a person decided about a task in attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Perform it again.
+    Retry,
+    /// It is done; this is its output.
+    Done(Value),
+    /// It failed.
+    Failed,
+}
+
+/// An error that a run gathered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunError {
+    /// The step's path; of a child run's step, through the step that started the child.
+    pub path: String,
+    /// The attempt that failed last.
+    pub attempt: u32,
+    /// What it said.
+    pub error: StepError,
+}
+
+/// One fact about a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists.
+    Created(Box<Created>),
+    /// A node took the run over; what was under way has been interrupted.
+    Claimed {
+        /// The node.
+        node: NodeId,
+        /// The number of the ownership.
+        epoch: u64,
+    },
+    /// An attempt may be made from here on.
+    Started {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Its number; the same again after an interruption.
+        attempt: u32,
+    },
+    /// A task or a `set` is done.
+    Completed {
+        /// Which.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// What it gave.
+        output: Arc<Value>,
+    },
+    /// An attempt failed, or could not be made.
+    Failed {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Why.
+        error: Arc<StepError>,
+        /// When the next attempt is due; none: it was the last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+        /// The target has to be observed before anything else.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        observe: bool,
+    },
+    /// An attempt came to nothing on this node, and its end is not known: the node lost its lease,
+    /// or broke the attempt off.
+    Interrupted {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+    },
+    /// The target is being observed.
+    ObserveStarted {
+        /// For what.
+        #[serde(flatten)]
+        task: TaskRef,
+    },
+    /// What the observation saw.
+    Observed {
+        /// For what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// What.
+        seen: Observation,
+    },
+    /// The observation itself failed.
+    ObserveFailed {
+        /// For what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Why.
+        error: Arc<StepError>,
+        /// When it is made again; none: a person has to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
+    /// A person decided about a task in attention.
+    Resolved {
+        /// Which.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// What.
+        verdict: Verdict,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An attempt saved progress.
+    Saved {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// The progress.
+        progress: Arc<Value>,
+    },
+    /// An attempt reported a sub-task.
+    Reported {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// When.
+        at: Timestamp,
+        /// What.
+        #[serde(flatten)]
+        report: SubtaskReport,
+    },
+    /// A step does not run.
+    Skipped {
+        /// Which.
+        step: StepRef,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A container step started.
+    Opened {
+        /// Which.
+        step: StepRef,
+        /// What it opened.
+        opening: Opening,
+    },
+    /// A map's items below this number are under way.
+    ItemsStarted {
+        /// The map.
+        step: StepRef,
+        /// One more than the last of them.
+        upto: u32,
+    },
+    /// A scope ended; not used for the workflow's own, which ends with [`Event::Ended`].
+    Closed {
+        /// Which.
+        scope: ScopeRef,
+        /// Its output, where the workflow declares one; otherwise it follows from its steps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Arc<Value>>,
+        /// Why the output could not be computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Arc<StepError>>,
+    },
+    /// A child run was created with this commit.
+    ChildStarted {
+        /// The step that waits for it.
+        step: StepRef,
+        /// The child.
+        run: RunId,
+    },
+    /// A child run ended.
+    ChildEnded {
+        /// The step that waited for it.
+        step: StepRef,
+        /// How.
+        status: RunStatus,
+        /// What it gave.
+        output: Arc<Value>,
+        /// The errors it gathered.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        errors: Vec<RunError>,
+    },
+    /// A step ran out of the time for all of it.
+    TimedOut {
+        /// Which.
+        step: StepRef,
+    },
+    /// Somebody wants the run to stop.
+    CancelRequested(Cancel),
+    /// The run ended.
+    Ended {
+        /// How.
+        status: RunStatus,
+        /// Its output, where the workflow declares one; otherwise it follows from its steps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Arc<Value>>,
+        /// Why the output could not be computed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Arc<StepError>>,
+    },
+}
+
+impl Event {
+    /// The name in journals and messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created(_) => "created",
+            Self::Claimed { .. } => "claimed",
+            Self::Started { .. } => "started",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Interrupted { .. } => "interrupted",
+            Self::ObserveStarted { .. } => "observe_started",
+            Self::Observed { .. } => "observed",
+            Self::ObserveFailed { .. } => "observe_failed",
+            Self::Resolved { .. } => "resolved",
+            Self::Saved { .. } => "saved",
+            Self::Reported { .. } => "reported",
+            Self::Skipped { .. } => "skipped",
+            Self::Opened { .. } => "opened",
+            Self::ItemsStarted { .. } => "items_started",
+            Self::Closed { .. } => "closed",
+            Self::ChildStarted { .. } => "child_started",
+            Self::ChildEnded { .. } => "child_ended",
+            Self::TimedOut { .. } => "timed_out",
+            Self::CancelRequested(_) => "cancel_requested",
+            Self::Ended { .. } => "ended",
+        }
+    }
+
+    /// The step that the event is about, if it is about one.
+    pub const fn step(&self) -> Option<StepRef> {
+        match self {
+            Self::Started { task, .. }
+            | Self::Completed { task, .. }
+            | Self::Failed { task, .. }
+            | Self::Interrupted { task }
+            | Self::ObserveStarted { task }
+            | Self::Observed { task, .. }
+            | Self::ObserveFailed { task, .. }
+            | Self::Resolved { task, .. }
+            | Self::Saved { task, .. }
+            | Self::Reported { task, .. } => Some(task.step),
+            Self::Skipped { step, .. }
+            | Self::Opened { step, .. }
+            | Self::ItemsStarted { step, .. }
+            | Self::ChildStarted { step, .. }
+            | Self::ChildEnded { step, .. }
+            | Self::TimedOut { step } => Some(*step),
+            Self::Created(_)
+            | Self::Claimed { .. }
+            | Self::Closed { .. }
+            | Self::CancelRequested(_)
+            | Self::Ended { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What happens to a run from outside: the results of its attempts, messages, time.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    decide::{Env, Turn, advance, task_plan},
+    event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
+    state::{IllegalEvent, Inner, Phase, RunState},
+};
+use crate::{
+    graph::Plan,
+    model::{Backoff, ErrorClass, HumanDuration, NodeId, Retry, RunId, RunStatus, StepError},
+    step::{Effect, Observation, SubtaskReport},
+};
+
+/// Something that happened. Inputs that the state has left behind (the result of an attempt that
+/// is not under way, the end of a child that nobody waits for) change nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// A node takes the run over.
+    Claim {
+        /// The node.
+        node: NodeId,
+        /// The number of the ownership.
+        epoch: u64,
+    },
+    /// An attempt ended.
+    AttemptEnded {
+        /// Of what.
+        task: TaskRef,
+        /// Its number.
+        attempt: u32,
+        /// How.
+        result: Result<Value, StepError>,
+    },
+    /// An attempt was broken off on this node; nobody knows how far it came.
+    AttemptLost {
+        /// Of what.
+        task: TaskRef,
+        /// Its number.
+        attempt: u32,
+    },
+    /// An observation ended.
+    Observed {
+        /// For what.
+        task: TaskRef,
+        /// How.
+        result: Result<Observation, StepError>,
+    },
+    /// An attempt saves progress.
+    Save {
+        /// Of what.
+        task: TaskRef,
+        /// Its number.
+        attempt: u32,
+        /// The progress.
+        progress: Value,
+    },
+    /// An attempt reports a sub-task.
+    Report {
+        /// Of what.
+        task: TaskRef,
+        /// When, by the database's clock.
+        at: crate::model::Timestamp,
+        /// What.
+        report: SubtaskReport,
+    },
+    /// A child run ended.
+    ChildEnded {
+        /// The step that waits for it.
+        step: StepRef,
+        /// The child.
+        run: RunId,
+        /// How.
+        status: RunStatus,
+        /// What it gave.
+        output: Value,
+        /// The errors it gathered.
+        errors: Vec<RunError>,
+    },
+    /// Somebody wants the run to stop.
+    Cancel(Cancel),
+    /// A person decided about a task in attention.
+    Resolve {
+        /// The step's path; ends in `/cleanup` for a cleanup.
+        path: String,
+        /// What.
+        verdict: Verdict,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Applies an input and everything that follows from it. Adds to `turn`.
+///
+/// # Errors
+/// [`IllegalEvent`] would be a defect of the machine.
+pub fn react(
+    plan: &Plan,
+    state: &mut RunState,
+    input: Input,
+    env: &mut Env<'_>,
+    turn: &mut Turn,
+) -> Result<(), IllegalEvent> {
+    absorb(plan, state, input, env, turn)?;
+    advance(plan, state, env, turn)
+}
+
+/// Applies an input without deciding what follows: for a node that is about to stop. The next
+/// owner's fold finds what is left to decide.
+///
+/// # Errors
+/// [`IllegalEvent`] would be a defect of the machine.
+pub fn absorb(
+    plan: &Plan,
+    state: &mut RunState,
+    input: Input,
+    env: &mut Env<'_>,
+    turn: &mut Turn,
+) -> Result<(), IllegalEvent> {
+    if let Some(event) = event_of(plan, state, input, env) {
+        state.apply(plan, &event, env.now)?;
+        turn.events.push(event);
+    }
+    Ok(())
+}
+
+fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> Option<Event> {
+    if state.status.is_ended() {
+        return None;
+    }
+    match input {
+        Input::Claim { node, epoch } => Some(Event::Claimed { node, epoch }),
+        Input::AttemptEnded { task, attempt, result } => {
+            if !is_under_way(state, task, attempt) {
+                return None;
+            }
+            Some(match result {
+                Ok(output) => Event::Completed { task, output: Arc::new(output) },
+                Err(error) => attempt_failed(plan, state, task, error, env),
+            })
+        }
+        Input::AttemptLost { task, attempt } => {
+            is_under_way(state, task, attempt).then_some(Event::Interrupted { task })
+        }
+        Input::Observed { task, result } => {
+            let execution = state.execution(task)?;
+            if execution.phase != Phase::Observing {
+                return None;
+            }
+            let failures = execution.observe_failures;
+            Some(match result {
+                Ok(seen) => Event::Observed { task, seen },
+                Err(error) => {
+                    let again = failures + 1 < OBSERVE.max_attempts;
+                    let delay = OBSERVE.delay_after(failures + 1, 0.5);
+                    let retry_at = again.then(|| env.now.after(delay));
+                    Event::ObserveFailed { task, error: Arc::new(error), retry_at }
+                }
+            })
+        }
+        Input::Save { task, attempt, progress } => is_under_way(state, task, attempt)
+            .then(|| Event::Saved { task, progress: Arc::new(progress) }),
+        Input::Report { task, at, report } => {
+            state.execution(task).map(|_| Event::Reported { task, at, report })
+        }
+        Input::ChildEnded { step, run, status, output, errors } => {
+            let waiting = state.steps.get(step.0 as usize)?;
+            let waits = matches!(waiting.inner, Inner::Child(child) if child == run)
+                && waiting.main.phase == Phase::Running;
+            let output = Arc::new(output);
+            waits.then_some(Event::ChildEnded { step, status, output, errors })
+        }
+        Input::Cancel(cancel) => state.cancel.is_none().then_some(Event::CancelRequested(cancel)),
+        Input::Resolve { path, verdict, by, reason } => {
+            let task = task_in_attention(plan, state, &path)?;
+            Some(Event::Resolved { task, verdict, by, reason })
+        }
+        Input::Tick => None,
+    }
+}
+
+/// How a failed observation is repeated before a person is asked.
+const OBSERVE: Retry = Retry {
+    max_attempts: 6,
+    backoff: Backoff::Exponential,
+    delay: HumanDuration(Duration::from_secs(2)),
+    max_delay: Some(HumanDuration(Duration::from_secs(30))),
+    jitter: 0.0,
+    on: None,
+};
+
+fn is_under_way(state: &RunState, task: TaskRef, attempt: u32) -> bool {
+    let execution = state.execution(task);
+    execution.is_some_and(|it| it.phase == Phase::Running && it.attempt == attempt)
+}
+
+/// What a failed attempt leads to: another one, a look at the target, or the end of it.
+fn attempt_failed(
+    plan: &Plan,
+    state: &RunState,
+    task: TaskRef,
+    error: StepError,
+    env: &mut Env<'_>,
+) -> Event {
+    let attempt = state.execution(task).map_or(1, |it| it.attempt);
+    let called = task_plan(plan, state, task);
+    let retry = called.map_or(&Retry::NONE, |called| &called.retry);
+    let again =
+        attempt < retry.max_attempts && retry.covers(error.class) && !state.is_stopped(task);
+    let retry_at = again.then(|| {
+        #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty for jitter")]
+        let random = ((env.random)() >> 11) as f64 / (1u64 << 53) as f64;
+        env.now.after(retry.delay_after(attempt, random))
+    });
+    let unknown = match error.class {
+        ErrorClass::Timeout | ErrorClass::UnknownOutcome => true,
+        ErrorClass::Transient
+        | ErrorClass::Permanent
+        | ErrorClass::Unauthorized
+        | ErrorClass::Conflict
+        | ErrorClass::Cancelled => false,
+    };
+    let observe = unknown && called.is_some_and(|called| called.effect == Effect::Verify);
+    Event::Failed { task, error: Arc::new(error), retry_at, observe }
+}
+
+/// Finds what waits for a person by its path; there are few of them.
+fn task_in_attention(plan: &Plan, state: &RunState, path: &str) -> Option<TaskRef> {
+    let steps = (0..).map(StepRef).take(state.steps.len());
+    steps.flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)]).find(|task| {
+        state.execution(*task).is_some_and(|it| matches!(it.phase, Phase::Attention(_)))
+            && state.task_path(plan, *task) == path
+    })
+}

@@ -1,0 +1,30 @@
+//! The machine: a run is the fold of its events. Pure: times, ids and randomness arrive from
+//! outside, nothing is awaited, nothing is logged.
+//!
+//! [`RunState::apply`] is the only place where a state changes, and it changes by an [`Event`]
+//! alone: no expression is evaluated in it, so that a journal folds to the same state on every node
+//! and under every later release. [`advance`] looks at what a change made possible, evaluates what
+//! has to be evaluated, applies the events that follow and lists the [`Command`]s that may be
+//! carried out once those events are committed. Both touch only what the last event affected.
+
+mod apply;
+mod attempt;
+mod decide;
+mod drained;
+mod event;
+mod halt;
+mod input;
+mod open;
+mod ready;
+mod state;
+mod view;
+
+pub use decide::{Call, Command, Env, Turn, advance};
+pub use event::{
+    Cancel, Created, Event, Opening, ParentLink, RunError, ScopeRef, SkipReason, StepRef, TaskRef,
+    Verdict,
+};
+pub use input::{Input, absorb, react};
+pub use state::{
+    Execution, IllegalEvent, Inner, MapState, Phase, RunState, ScopeState, StepState, fold,
+};

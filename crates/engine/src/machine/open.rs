@@ -1,0 +1,354 @@
+//! Transitions of scopes: how containers open them, and what their end means for the container.
+
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
+
+use super::{
+    event::{Event, Opening, ScopeRef, SkipReason, StepRef, TaskRef},
+    state::{
+        Execution, IllegalEvent, Inner, MapState, Phase, RunState, ScopeState, StepState, Todo,
+    },
+};
+use crate::{
+    graph::{KindPlan, Plan, ScopeIx, ThenPlan},
+    model::{OnError, RunStatus, StepError, Timestamp},
+};
+
+type Applied = Result<(), IllegalEvent>;
+
+impl RunState {
+    /// The workflow's own scope.
+    pub const ROOT: ScopeRef = ScopeRef(0);
+
+    pub(super) fn open_scope(
+        &mut self,
+        plan: &Plan,
+        ix: ScopeIx,
+        owner: Option<StepRef>,
+        item: Option<u32>,
+    ) -> ScopeRef {
+        let scope = ScopeRef(count(self.scopes.len()));
+        let first = StepRef(count(self.steps.len()));
+        let len = plan.scope(ix).len;
+        self.scopes.push(ScopeState {
+            plan: ix,
+            owner,
+            item,
+            first,
+            unsettled: len,
+            active: 0,
+            failed: false,
+            error: None,
+            halted: false,
+            stopped: false,
+            cancelled: false,
+            closed: false,
+            output: None,
+            cleanups: Vec::new(),
+        });
+        for place in 0..len {
+            let unmet = plan.step(ix, place).needs;
+            self.steps.push(StepState {
+                scope,
+                place,
+                unmet,
+                main: Execution::NEW,
+                cleanup: None,
+                inner: Inner::None,
+            });
+            if unmet == 0 {
+                self.todo.push_back(Todo::Ready(StepRef(first.0 + place)));
+            }
+        }
+        self.check_drained(scope);
+        scope
+    }
+
+    pub(super) fn open(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        step: StepRef,
+        opening: &Opening,
+        at: Timestamp,
+    ) -> Applied {
+        let illegal = || self.illegal(event, TaskRef::main(step));
+        let scopes: Vec<ScopeIx> = match (&self.plan_of(plan, step).kind, opening) {
+            (KindPlan::Group(scope), Opening::Scopes) => vec![*scope],
+            (KindPlan::Parallel(branches), Opening::Scopes) => branches.clone(),
+            (KindPlan::Map(_), Opening::Map(items)) => {
+                self.open_map(plan, step, items, at);
+                return Ok(());
+            }
+            (KindPlan::Decision(choices), Opening::Choice(choice)) => {
+                let taken = match choice {
+                    Some(number) => Some(choices.get(*number as usize).ok_or_else(illegal)?),
+                    None => None,
+                };
+                match taken.map(|choice| choice.then) {
+                    Some(ThenPlan::Scope(scope)) => vec![scope],
+                    Some(ThenPlan::Jump(jump)) => {
+                        self.decided_without_scope(plan, step, Some(jump), at);
+                        return Ok(());
+                    }
+                    None => {
+                        self.decided_without_scope(plan, step, None, at);
+                        return Ok(());
+                    }
+                }
+            }
+            (
+                KindPlan::Task(_)
+                | KindPlan::Child(_)
+                | KindPlan::Set(_)
+                | KindPlan::Group(_)
+                | KindPlan::Parallel(_)
+                | KindPlan::Map(_)
+                | KindPlan::Decision(_),
+                _,
+            ) => return Err(illegal()),
+        };
+        self.step_mut(step).inner =
+            Inner::Scopes { scopes: Vec::with_capacity(scopes.len()), open: count(scopes.len()) };
+        self.activate(plan, step, at);
+        let opened: Vec<_> =
+            scopes.into_iter().map(|ix| self.open_scope(plan, ix, Some(step), None)).collect();
+        if let Inner::Scopes { scopes, .. } = &mut self.step_mut(step).inner {
+            *scopes = opened;
+        }
+        Ok(())
+    }
+
+    fn decided_without_scope(
+        &mut self,
+        plan: &Plan,
+        step: StepRef,
+        jump: Option<crate::graph::Jump>,
+        at: Timestamp,
+    ) {
+        self.step_mut(step).inner = Inner::Scopes { scopes: Vec::new(), open: 0 };
+        self.activate(plan, step, at);
+        self.step_mut(step).main.output = Some(Arc::new(Value::Null));
+        self.set_phase(TaskRef::main(step), Phase::Completed);
+        self.settle(plan, step, true, jump);
+    }
+
+    fn open_map(&mut self, plan: &Plan, step: StepRef, items: &Arc<Vec<Value>>, at: Timestamp) {
+        self.step_mut(step).inner = Inner::Map(Box::new(MapState {
+            items: Arc::clone(items),
+            scopes: Vec::new(),
+            open: 0,
+            failed: 0,
+            halted: false,
+            report: OnceLock::new(),
+        }));
+        self.activate(plan, step, at);
+        if items.is_empty() {
+            self.close_container(plan, step);
+        } else {
+            self.todo.push_back(Todo::Items(step));
+        }
+    }
+
+    pub(super) fn items_started(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        step: StepRef,
+        upto: u32,
+    ) -> Applied {
+        let illegal = || self.illegal(event, TaskRef::main(step));
+        let (KindPlan::Map(map), Inner::Map(state)) =
+            (&self.plan_of(plan, step).kind, &self.step(step).inner)
+        else {
+            return Err(illegal());
+        };
+        let from = count(state.scopes.len());
+        if upto <= from || upto as usize > state.items.len() {
+            return Err(illegal());
+        }
+        for item in from..upto {
+            let scope = self.open_scope(plan, map.body, Some(step), Some(item));
+            if let Inner::Map(state) = &mut self.step_mut(step).inner {
+                state.scopes.push(scope);
+                state.open += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a scope can end: nothing runs in it, and nothing more will.
+    pub(super) fn check_drained(&mut self, scope: ScopeRef) {
+        if self.is_drained(scope) {
+            self.todo.push_back(Todo::Drained(scope));
+        }
+    }
+
+    pub(super) fn is_drained(&self, scope: ScopeRef) -> bool {
+        let state = self.scope(scope);
+        !state.closed && (state.unsettled == 0 || (state.halted && state.active == 0))
+    }
+
+    pub(super) fn closed(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        scope: ScopeRef,
+        output: Option<&Arc<Value>>,
+        error: Option<&Arc<StepError>>,
+    ) -> Applied {
+        let owner = self
+            .scopes
+            .get(scope.0 as usize)
+            .filter(|_| self.is_drained(scope))
+            .and_then(|state| state.owner)
+            .ok_or_else(|| self.illegal_for_run(event, "not about to close that scope"))?;
+        if let Some(error) = error {
+            self.record(plan, owner, false, error);
+        }
+        self.close_scope(plan, scope, output, error);
+        let result = self.scope_result(scope);
+        let map_on_error = match &self.plan_of(plan, owner).kind {
+            KindPlan::Map(map) => map.on_error,
+            KindPlan::Task(_)
+            | KindPlan::Child(_)
+            | KindPlan::Parallel(_)
+            | KindPlan::Decision(_)
+            | KindPlan::Set(_)
+            | KindPlan::Group(_) => OnError::Fail,
+        };
+        let ended = match &mut self.step_mut(owner).inner {
+            Inner::None | Inner::Child(_) => false,
+            Inner::Scopes { open, .. } => {
+                *open -= 1;
+                *open == 0
+            }
+            Inner::Map(map) => {
+                map.open -= 1;
+                map.failed += u32::from(result != RunStatus::Completed);
+                map.halted |= result == RunStatus::Cancelled
+                    || (result == RunStatus::Failed && map_on_error == OnError::Fail);
+                map.open == 0 && (map.halted || map.scopes.len() == map.items.len())
+            }
+        };
+        if ended {
+            self.close_container(plan, owner);
+        } else {
+            self.todo.push_back(Todo::Items(owner));
+        }
+        Ok(())
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        status: RunStatus,
+        output: Option<&Arc<Value>>,
+        error: Option<&Arc<StepError>>,
+    ) -> Applied {
+        if !self.is_drained(Self::ROOT) || !status.is_ended() {
+            return Err(self.illegal_for_run(event, self.status.as_str()));
+        }
+        if let Some(error) = error {
+            self.errors.push(super::RunError {
+                path: "output".to_owned(),
+                attempt: 0,
+                error: (**error).clone(),
+            });
+        }
+        self.close_scope(plan, Self::ROOT, output, error);
+        if status == RunStatus::Completed {
+            self.output = self.scope_output(plan, Self::ROOT);
+        }
+        self.status = status;
+        self.todo.clear();
+        self.timers.clear();
+        Ok(())
+    }
+
+    fn close_scope(
+        &mut self,
+        plan: &Plan,
+        scope: ScopeRef,
+        output: Option<&Arc<Value>>,
+        error: Option<&Arc<StepError>>,
+    ) {
+        let len = plan.scope(self.scope(scope).plan).len;
+        let first = self.scope(scope).first.0;
+        for step in (first..first + len).map(StepRef) {
+            if self.step(step).main.phase == Phase::Pending {
+                self.step_mut(step).main.phase = Phase::Skipped(SkipReason::ScopeEnded);
+            }
+        }
+        let state = self.scope_mut(scope);
+        state.cancelled |= state.stopped && state.unsettled > 0;
+        state.unsettled = 0;
+        state.closed = true;
+        state.output = output.cloned();
+        if let Some(error) = error {
+            state.failed = true;
+            state.error = Some(Arc::clone(error));
+        }
+    }
+
+    /// How a scope ended, or would end now.
+    pub(super) fn scope_result(&self, scope: ScopeRef) -> RunStatus {
+        let state = self.scope(scope);
+        if state.failed {
+            RunStatus::Failed
+        } else if state.cancelled || (state.stopped && state.unsettled > 0) {
+            RunStatus::Cancelled
+        } else {
+            RunStatus::Completed
+        }
+    }
+
+    /// All scopes of a container have closed: it is final.
+    fn close_container(&mut self, plan: &Plan, step: StepRef) {
+        let scopes: Vec<ScopeRef> = match &self.step(step).inner {
+            Inner::None | Inner::Child(_) => Vec::new(),
+            Inner::Scopes { scopes, .. } => scopes.clone(),
+            Inner::Map(map) => map.scopes.clone(),
+        };
+        let results: Vec<RunStatus> =
+            scopes.iter().map(|scope| self.scope_result(*scope)).collect();
+        let phase = if results.contains(&RunStatus::Failed) {
+            Phase::Failed
+        } else if results.contains(&RunStatus::Cancelled) || self.map_was_cut(step) {
+            Phase::Cancelled
+        } else {
+            Phase::Completed
+        };
+        let output = self.container_output(plan, step, &scopes);
+        let error = (phase == Phase::Failed).then(|| self.container_error(step, &scopes));
+        let timed_out = self.step(step).main.timed_out && phase != Phase::Completed;
+        let main = &mut self.step_mut(step).main;
+        main.output = Some(output);
+        main.error = error.flatten();
+        self.set_phase(TaskRef::main(step), phase);
+        if timed_out {
+            self.fail_for_time(plan, step);
+        }
+        self.settle(plan, step, true, None);
+    }
+
+    /// A map that was halted from outside before all its items had started.
+    fn map_was_cut(&self, step: StepRef) -> bool {
+        matches!(&self.step(step).inner, Inner::Map(map) if map.scopes.len() < map.items.len())
+    }
+
+    fn container_error(&self, step: StepRef, scopes: &[ScopeRef]) -> Option<Arc<StepError>> {
+        if let Inner::Map(map) = &self.step(step).inner {
+            let message = format!("{} of {} items failed", map.failed, map.items.len());
+            return Some(Arc::new(StepError::permanent("engine.items_failed", message)));
+        }
+        scopes.iter().find_map(|scope| self.scope(*scope).error.clone())
+    }
+}
+
+/// Counts stay below `u32::MAX`: a run of that many steps would not fit into memory.
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,371 @@
+//! The state of a run, and the fold that makes it.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::event::{Cancel, Created, Event, RunError, ScopeRef, SkipReason, StepRef, TaskRef};
+use crate::{
+    graph::{Plan, ScopeIx, StepPlan},
+    model::{NodeId, RunId, RunStatus, StepError, Timestamp},
+};
+
+/// An event that can't follow the events before it. A journal that holds one is damaged, or was
+/// written by a later release.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("event `{event}` is illegal for {subject}, which is {state}")]
+pub struct IllegalEvent {
+    /// The event's name.
+    pub event: &'static str,
+    /// The run, scope or step that it is about.
+    pub subject: String,
+    /// Its state.
+    pub state: &'static str,
+}
+
+/// Where an execution is in its life.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Phase {
+    /// Has not started.
+    Pending,
+    /// An attempt is under way; a container is open; a child run lives.
+    Running,
+    /// An attempt was under way when its node went away.
+    Interrupted,
+    /// The target is being observed.
+    Observing,
+    /// The observation failed and is made again at this time.
+    ObserveRetrying(Timestamp),
+    /// Waits for the next attempt.
+    Retrying(Timestamp),
+    /// May be performed (again): the observation or a person said so.
+    Cleared,
+    /// Waits for a person, who needs this evidence.
+    Attention(Arc<Value>),
+    /// Done.
+    Completed,
+    /// Failed for good.
+    Failed,
+    /// Stopped because the run was cancelled.
+    Cancelled,
+    /// Did not run.
+    Skipped(SkipReason),
+}
+
+impl Phase {
+    /// The name on the screen and in expressions.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Interrupted => "interrupted",
+            Self::Observing | Self::ObserveRetrying(_) => "observing",
+            Self::Retrying(_) => "retrying",
+            Self::Cleared => "ready",
+            Self::Attention(_) => "attention",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Skipped(_) => true,
+            Self::Pending
+            | Self::Running
+            | Self::Interrupted
+            | Self::Observing
+            | Self::ObserveRetrying(_)
+            | Self::Retrying(_)
+            | Self::Cleared
+            | Self::Attention(_) => false,
+        }
+    }
+}
+
+/// The life of one step, or of one cleanup.
+#[derive(Clone, Debug)]
+pub struct Execution {
+    /// Where it is.
+    pub phase: Phase,
+    /// The last attempt's number; 0 before the first.
+    pub attempt: u32,
+    /// What attempts saved.
+    pub saved: Option<Arc<Value>>,
+    /// What it gave.
+    pub output: Option<Arc<Value>>,
+    /// What the last failure said.
+    pub error: Option<Arc<StepError>>,
+    /// After a failure with unknown outcome: when the next attempt would be due.
+    pub(super) pending_retry: Option<Option<Timestamp>>,
+    /// The number that the next attempt gets, where it is not simply the next.
+    pub(super) resume_as: u32,
+    /// The observation saw the action under way: it is carried on, whatever else happens.
+    pub(super) under_way: bool,
+    /// How often in a row the observation failed.
+    pub(super) observe_failures: u32,
+    /// When the time for all of it is over.
+    pub(super) deadline: Option<Timestamp>,
+    /// It is over.
+    pub(super) timed_out: bool,
+}
+
+impl Execution {
+    pub(super) const NEW: Self = Self {
+        phase: Phase::Pending,
+        attempt: 0,
+        saved: None,
+        output: None,
+        error: None,
+        pending_retry: None,
+        resume_as: 1,
+        under_way: false,
+        observe_failures: 0,
+        deadline: None,
+        timed_out: false,
+    };
+}
+
+/// What a step holds beside its execution.
+#[derive(Clone, Debug)]
+pub enum Inner {
+    /// Nothing.
+    None,
+    /// A child run.
+    Child(RunId),
+    /// The scopes that a container opened, and how many of them are open.
+    Scopes {
+        /// The scopes.
+        scopes: Vec<ScopeRef>,
+        /// How many have not closed.
+        open: u32,
+    },
+    /// A map.
+    Map(Box<MapState>),
+}
+
+/// A map under way.
+#[derive(Clone, Debug)]
+pub struct MapState {
+    /// The items.
+    pub items: Arc<Vec<Value>>,
+    /// The scopes of the items that have started, in the items' order.
+    pub scopes: Vec<ScopeRef>,
+    /// How many of them have not closed.
+    pub open: u32,
+    /// How many of them failed.
+    pub failed: u32,
+    /// No further item starts.
+    pub halted: bool,
+    /// Items as expressions see them, made when first asked for after the end.
+    pub(super) report: OnceLock<Arc<Value>>,
+}
+
+/// One instance of a step.
+#[derive(Clone, Debug)]
+pub struct StepState {
+    /// The scope that it stands in.
+    pub scope: ScopeRef,
+    /// Its place there.
+    pub place: u32,
+    /// How many steps it still waits for.
+    pub unmet: u32,
+    /// Its life.
+    pub main: Execution,
+    /// Its cleanup's life, once that has begun.
+    pub cleanup: Option<Box<Execution>>,
+    /// What it holds.
+    pub inner: Inner,
+}
+
+/// One instance of a scope.
+#[derive(Clone, Debug)]
+pub struct ScopeState {
+    /// Which list of the plan it is.
+    pub plan: ScopeIx,
+    /// The step that opened it; none for the workflow's own.
+    pub owner: Option<StepRef>,
+    /// The map's item that it processes.
+    pub item: Option<u32>,
+    /// Its first step instance.
+    pub first: StepRef,
+    /// Its steps that are not final.
+    pub unsettled: u32,
+    /// Its steps that have started and are not final.
+    pub active: u32,
+    /// A step failed and that fails the scope.
+    pub failed: bool,
+    /// The error that failed it.
+    pub error: Option<Arc<StepError>>,
+    /// Nothing more starts here.
+    pub halted: bool,
+    /// Halted from outside: by cancel or a time-out.
+    pub stopped: bool,
+    /// A step of it was stopped, or could not start any more because of that.
+    pub cancelled: bool,
+    /// It has ended.
+    pub closed: bool,
+    /// Its declared output, once it has ended.
+    pub output: Option<Arc<Value>>,
+    /// Steps with a cleanup, in the order of their starts.
+    pub cleanups: Vec<StepRef>,
+}
+
+/// What to look at next; made by [`RunState::apply`], looked at by [`super::advance`]. Entries may
+/// be stale: each is checked against the state when its turn comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Todo {
+    Ready(StepRef),
+    Items(StepRef),
+    Drained(ScopeRef),
+    Recover(TaskRef),
+    Restart(TaskRef),
+    StopAttempt(TaskRef),
+    StopChild(StepRef),
+    EnsureChild(StepRef),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TimerKind {
+    Retry,
+    Observe,
+    Total,
+}
+
+/// The state of a run.
+#[derive(Clone, Debug)]
+pub struct RunState {
+    /// How the run came to be.
+    pub created: Arc<Created>,
+    /// Where it is in its life: running until it has ended.
+    pub status: RunStatus,
+    /// The number of its present ownership.
+    pub epoch: u64,
+    /// The node that owns it.
+    pub node: Option<NodeId>,
+    /// All scopes that ever opened.
+    pub scopes: Vec<ScopeState>,
+    /// All step instances.
+    pub steps: Vec<StepState>,
+    /// Who cancelled it, if anybody did.
+    pub cancel: Option<Cancel>,
+    /// What went wrong, in the order in which it did.
+    pub errors: Vec<RunError>,
+    /// What it gave.
+    pub output: Arc<Value>,
+    /// Attempts and observations that are under way.
+    pub in_flight: u32,
+    /// Tasks that wait for a person.
+    pub attention: u32,
+    /// Child runs that have not ended.
+    pub children: u32,
+    pub(super) todo: VecDeque<Todo>,
+    pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
+}
+
+impl RunState {
+    /// The state after [`Event::Created`], with the workflow's own scope open.
+    pub fn new(plan: &Plan, created: Created) -> Self {
+        let mut state = Self {
+            created: Arc::new(created),
+            status: RunStatus::Running,
+            epoch: 0,
+            node: None,
+            scopes: Vec::new(),
+            steps: Vec::with_capacity(plan.scope(Plan::ROOT).len as usize),
+            cancel: None,
+            errors: Vec::new(),
+            output: Arc::new(Value::Null),
+            in_flight: 0,
+            attention: 0,
+            children: 0,
+            todo: VecDeque::new(),
+            timers: BTreeSet::new(),
+        };
+        state.open_scope(plan, Plan::ROOT, None, None);
+        state
+    }
+
+    /// A step instance.
+    pub fn step(&self, step: StepRef) -> &StepState {
+        &self.steps[step.0 as usize]
+    }
+
+    /// A scope.
+    pub fn scope(&self, scope: ScopeRef) -> &ScopeState {
+        &self.scopes[scope.0 as usize]
+    }
+
+    pub(super) fn step_mut(&mut self, step: StepRef) -> &mut StepState {
+        &mut self.steps[step.0 as usize]
+    }
+
+    pub(super) fn scope_mut(&mut self, scope: ScopeRef) -> &mut ScopeState {
+        &mut self.scopes[scope.0 as usize]
+    }
+
+    /// The plan of a step instance.
+    pub fn plan_of<'p>(&self, plan: &'p Plan, step: StepRef) -> &'p StepPlan {
+        let state = self.step(step);
+        plan.step(self.scope(state.scope).plan, state.place)
+    }
+
+    /// The execution that a task reference names, if it has begun to exist.
+    pub fn execution(&self, task: TaskRef) -> Option<&Execution> {
+        let step = self.steps.get(task.step.0 as usize)?;
+        if task.cleanup { step.cleanup.as_deref() } else { Some(&step.main) }
+    }
+
+    /// When something is due by itself.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, ..)| *at)
+    }
+
+    /// Whether a fold left something to decide: [`super::advance`] has not run since.
+    pub fn has_todo(&self) -> bool {
+        !self.todo.is_empty()
+    }
+
+    /// The status that the store should show: ended, in attention, or running.
+    pub fn visible_status(&self) -> RunStatus {
+        if !self.status.is_ended() && self.attention > 0 && self.in_flight == 0 {
+            return RunStatus::Attention;
+        }
+        self.status
+    }
+}
+
+/// Folds a journal. `events` are all events of the run, in order, each with its row's time.
+///
+/// # Errors
+/// [`IllegalEvent`] if they can't be a run of this plan.
+pub fn fold(
+    plan: &Plan,
+    events: impl IntoIterator<Item = (Timestamp, Event)>,
+) -> Result<Option<RunState>, IllegalEvent> {
+    let mut state: Option<RunState> = None;
+    for (at, event) in events {
+        match (&mut state, event) {
+            (None, Event::Created(created)) => state = Some(RunState::new(plan, *created)),
+            (None, event) => {
+                return Err(IllegalEvent {
+                    event: event.name(),
+                    subject: "the run".to_owned(),
+                    state: "not created",
+                });
+            }
+            (Some(state), event) => {
+                state.apply(plan, &event, at)?;
+                state.forget_stale();
+            }
+        }
+    }
+    Ok(state)
+}

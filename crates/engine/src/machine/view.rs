@@ -1,0 +1,184 @@
+//! What can be read off a state: paths, outputs, and the data that expressions see.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    event::{ScopeRef, StepRef, TaskRef},
+    state::{Inner, MapState, Phase, RunState},
+};
+use crate::{
+    expr::{Scope, StepView},
+    graph::{KindPlan, Plan},
+    model::RunStatus,
+};
+
+impl RunState {
+    /// A step's address: `machines[3]/bios/push`.
+    pub fn path(&self, plan: &Plan, step: StepRef) -> String {
+        let state = self.step(step);
+        let mut path = self.scope_path(plan, state.scope);
+        path.push_str(&self.plan_of(plan, step).id);
+        path
+    }
+
+    /// The address of a step, or of its cleanup.
+    pub fn task_path(&self, plan: &Plan, task: TaskRef) -> String {
+        let mut path = self.path(plan, task.step);
+        if task.cleanup {
+            path.push_str("/cleanup");
+        }
+        path
+    }
+
+    /// What the paths of a scope's steps begin with, the last slash included.
+    pub fn scope_path(&self, plan: &Plan, scope: ScopeRef) -> String {
+        let state = self.scope(scope);
+        let Some(owner) = state.owner else { return String::new() };
+        let mut path = self.path(plan, owner);
+        if let Some(item) = state.item {
+            path.push_str(&format!("[{item}]"));
+        }
+        path.push('/');
+        if let Some(label) = &plan.scope(state.plan).label {
+            path.push_str(label);
+            path.push('/');
+        }
+        path
+    }
+
+    /// A scope's output: the declared one, else that of its last step that was not skipped.
+    pub(super) fn scope_output(&self, plan: &Plan, scope: ScopeRef) -> Arc<Value> {
+        let state = self.scope(scope);
+        if let Some(output) = &state.output {
+            return Arc::clone(output);
+        }
+        let first = state.first.0;
+        let last = (first..first + plan.scope(state.plan).len)
+            .rev()
+            .map(|step| &self.step(StepRef(step)).main)
+            .find(|main| !matches!(main.phase, Phase::Skipped(_)));
+        last.and_then(|main| main.output.clone()).unwrap_or_default()
+    }
+
+    /// A container's output, once its scopes have closed.
+    pub(super) fn container_output(
+        &self,
+        plan: &Plan,
+        step: StepRef,
+        scopes: &[ScopeRef],
+    ) -> Arc<Value> {
+        match &self.plan_of(plan, step).kind {
+            KindPlan::Map(_) => {
+                let outputs = scopes.iter().map(|scope| match self.scope_result(*scope) {
+                    RunStatus::Completed => (*self.scope_output(plan, *scope)).clone(),
+                    RunStatus::Failed
+                    | RunStatus::Cancelled
+                    | RunStatus::Pending
+                    | RunStatus::Running
+                    | RunStatus::Waiting
+                    | RunStatus::Attention => Value::Null,
+                });
+                Arc::new(outputs.collect())
+            }
+            KindPlan::Parallel(branches) => {
+                let outputs = branches.iter().zip(scopes).map(|(branch, scope)| {
+                    let label = plan.scope(*branch).label.clone().unwrap_or_default();
+                    (label, (*self.scope_output(plan, *scope)).clone())
+                });
+                Arc::new(Value::Object(outputs.collect()))
+            }
+            KindPlan::Group(_) | KindPlan::Decision(_) => {
+                scopes.first().map(|scope| self.scope_output(plan, *scope)).unwrap_or_default()
+            }
+            KindPlan::Task(_) | KindPlan::Child(_) | KindPlan::Set(_) => Arc::default(),
+        }
+    }
+
+    /// The items of a map with their status, as `steps.ID.items` shows them.
+    fn map_report(&self, plan: &Plan, map: &MapState) -> Arc<Value> {
+        let make = || {
+            let items = map.scopes.iter().map(|scope| {
+                let error = self.scope(*scope).error.as_deref();
+                json!({
+                    "status": self.scope_result(*scope).as_str(),
+                    "output": &*self.scope_output(plan, *scope),
+                    "error": error,
+                })
+            });
+            Arc::new(items.collect::<Value>())
+        };
+        Arc::clone(map.report.get_or_init(make))
+    }
+}
+
+/// The run's data as seen from one scope.
+pub(super) struct View<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: &'a RunState,
+    pub(super) scope: ScopeRef,
+}
+
+impl View<'_> {
+    /// The scope and those around it, the innermost first.
+    fn chain(&self) -> impl Iterator<Item = ScopeRef> {
+        std::iter::successors(Some(self.scope), |scope| {
+            let owner = self.state.scope(*scope).owner?;
+            Some(self.state.step(owner).scope)
+        })
+    }
+
+    fn binding(&self, name: &str) -> Option<Arc<Value>> {
+        self.chain().find_map(|scope| {
+            let scope = self.state.scope(scope);
+            let (owner, item) = (scope.owner?, scope.item?);
+            let KindPlan::Map(map) = &self.state.plan_of(self.plan, owner).kind else {
+                return None;
+            };
+            let Inner::Map(state) = &self.state.step(owner).inner else { return None };
+            if map.binding == name {
+                return state.items.get(item as usize).map(|value| Arc::new(value.clone()));
+            }
+            (map.index_binding == name).then(|| Arc::new(Value::from(item)))
+        })
+    }
+}
+
+impl Scope for View<'_> {
+    fn root(&self, name: &str) -> Option<Arc<Value>> {
+        let created = &self.state.created;
+        match name {
+            "input" => Some(Arc::clone(&created.input)),
+            "run" => Some(Arc::new(json!({
+                "id": created.run,
+                "workflow": created.workflow,
+                "version": created.version,
+                "labels": created.labels,
+            }))),
+            _ => self.binding(name),
+        }
+    }
+
+    fn step(&self, id: &str) -> Option<StepView> {
+        let found = self.chain().find_map(|scope| {
+            let state = self.state.scope(scope);
+            let place = self.plan.scope(state.plan).by_id.get(id)?;
+            Some(StepRef(state.first.0 + place))
+        })?;
+        let step = self.state.step(found);
+        let items = match &step.inner {
+            Inner::Map(map) if step.main.phase.is_final() => {
+                Some(self.state.map_report(self.plan, map))
+            }
+            Inner::Map(_) | Inner::None | Inner::Child(_) | Inner::Scopes { .. } => None,
+        };
+        let error = step.main.error.as_ref();
+        Some(StepView {
+            status: step.main.phase.as_str(),
+            output: step.main.output.clone().unwrap_or_default(),
+            error: error.and_then(|error| serde_json::to_value(&**error).ok()).map(Arc::new),
+            items,
+        })
+    }
+}

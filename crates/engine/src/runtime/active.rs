@@ -1,0 +1,250 @@
+//! A run in memory: its state, the turn that is being gathered, and its attempts.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::{sync::oneshot, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    message::{Ack, Outcome, Started},
+    plans::Deployed,
+    shared::Shared,
+};
+use crate::{
+    machine::{Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
+    model::{RunId, RunStatus, StepError, Timestamp},
+    store::{Append, InboxId, NewRun, Outgoing, RunUpdate},
+};
+
+/// An attempt or observation under way on this node.
+pub(super) struct Attempt {
+    pub(super) task: TaskRef,
+    pub(super) stop: CancellationToken,
+    pub(super) abort: AbortHandle,
+    pub(super) uninterruptible: bool,
+}
+
+/// A run in memory.
+pub(crate) struct ActiveRun {
+    pub(super) deployed: Arc<Deployed>,
+    pub(super) state: RunState,
+    pub(super) next_seq: u64,
+    /// The status in the store's row of the run.
+    pub(super) row_status: RunStatus,
+    /// Whether this node may act for the run, as far as it knows; attempts hold it too.
+    pub(super) owned: Arc<AtomicBool>,
+    pub(super) turn: Turn,
+    pub(super) consumed: Vec<InboxId>,
+    /// Mail that was taken in since the run came into memory: a second look may bring it again.
+    pub(super) seen_mail: HashSet<InboxId>,
+    pub(super) acks: Vec<Ack>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) create: Option<Box<NewRun>>,
+    pub(super) started: Option<oneshot::Sender<Result<Started, StepError>>>,
+    /// The epoch at which the run was claimed.
+    pub(super) claim_epoch: u64,
+    pub(super) dirty: bool,
+    /// When events that were not worth a commit of their own are committed anyway.
+    pub(super) flush_at: Option<Timestamp>,
+    /// The timer that the shard keeps for the run.
+    pub(super) timer: Option<Timestamp>,
+}
+
+/// What a turn leads to once its append is committed.
+pub(super) struct Pending {
+    pub(super) commands: Vec<Command>,
+    pub(super) acks: Vec<Ack>,
+    pub(super) status: RunStatus,
+    /// The run leaves the memory.
+    pub(super) leaves: bool,
+}
+
+impl ActiveRun {
+    pub(super) fn new(deployed: Arc<Deployed>, state: RunState, next_seq: u64) -> Self {
+        Self {
+            deployed,
+            state,
+            next_seq,
+            row_status: RunStatus::Pending,
+            owned: Arc::new(AtomicBool::new(true)),
+            turn: Turn::default(),
+            consumed: Vec::new(),
+            seen_mail: HashSet::new(),
+            acks: Vec::new(),
+            attempts: Vec::new(),
+            create: None,
+            started: None,
+            claim_epoch: 1,
+            dirty: false,
+            flush_at: None,
+            timer: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> RunId {
+        self.state.created.run
+    }
+
+    /// Feeds an input to the machine.
+    pub(super) fn feed(
+        &mut self,
+        input: Input,
+        now: Timestamp,
+        draining: bool,
+    ) -> Result<(), IllegalEvent> {
+        let plan = &self.deployed.plan;
+        let mut random = rand::random::<u64>;
+        let mut env = Env { now, random: &mut random };
+        if draining {
+            absorb(plan, &mut self.state, input, &mut env, &mut self.turn)
+        } else {
+            react(plan, &mut self.state, input, &mut env, &mut self.turn)
+        }
+    }
+
+    /// Takes the gathered turn as an append, if there is anything to commit.
+    pub(super) fn take_append(&mut self, shared: &Shared) -> (Option<Append>, Pending) {
+        let turn = std::mem::take(&mut self.turn);
+        self.flush_at = None;
+        let status = self.state.visible_status();
+        let parks = self.parks(shared);
+        let mut pending = Pending {
+            commands: turn.commands,
+            acks: std::mem::take(&mut self.acks),
+            status,
+            leaves: status.is_ended() || parks,
+        };
+        let row_status =
+            if parks && status == RunStatus::Running { RunStatus::Waiting } else { status };
+        let changes = row_status != self.row_status || parks;
+        if turn.events.is_empty() && self.consumed.is_empty() && !changes {
+            pending.leaves = false;
+            return (None, pending);
+        }
+        let update = (changes && self.create.is_none() || status.is_ended()).then(|| RunUpdate {
+            status: row_status,
+            wake_at: self.state.next_timer().filter(|_| parks),
+            release: pending.leaves,
+        });
+        self.row_status = row_status;
+        let append = Append {
+            run: self.id(),
+            seq: self.next_seq,
+            epoch: self.state.epoch,
+            at: shared.clock.now(),
+            events: encode(&turn.events),
+            create: self.create.take(),
+            update,
+            consumed: std::mem::take(&mut self.consumed),
+            send: self.messages(&pending.commands),
+        };
+        (Some(append), pending)
+    }
+
+    /// Whether the run has nothing to do for long enough to leave the memory. Runs with living
+    /// children stay: the children are about to end.
+    fn parks(&self, shared: &Shared) -> bool {
+        let state = &self.state;
+        if state.status.is_ended() || state.in_flight > 0 || state.children > 0 {
+            return false;
+        }
+        if !self.attempts.is_empty() || state.has_todo() {
+            return false;
+        }
+        let soon = shared.clock.now().after(shared.config.park_after);
+        state.next_timer().is_none_or(|due| due > soon)
+    }
+
+    /// What other runs are told with this append.
+    fn messages(&self, commands: &[Command]) -> Vec<Outgoing> {
+        let mut messages = Vec::new();
+        for command in commands {
+            match command {
+                Command::StopChild { run } => {
+                    let input = Input::Cancel(crate::machine::Cancel {
+                        by: format!("run {}", self.id()),
+                        reason: self.state.cancel.as_ref().and_then(|it| it.reason.clone()),
+                    });
+                    messages.push(outgoing(*run, "cancel", &input));
+                }
+                Command::Ended { status } => {
+                    if let Some(parent) = self.state.created.parent {
+                        let input = Input::ChildEnded {
+                            step: parent.step,
+                            run: self.id(),
+                            status: *status,
+                            output: (*self.state.output).clone(),
+                            errors: self.state.errors.clone(),
+                        };
+                        messages.push(outgoing(
+                            parent.run,
+                            &format!("child {}", self.id()),
+                            &input,
+                        ));
+                    }
+                }
+                Command::Run(_)
+                | Command::Observe(_)
+                | Command::Stop { .. }
+                | Command::StartChild { .. } => {}
+            }
+        }
+        messages
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome {
+            status: self.state.visible_status(),
+            output: Arc::clone(&self.state.output),
+            errors: self.state.errors.clone(),
+        }
+    }
+
+    /// The earliest moment at which something is to be done without anybody asking.
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        [self.state.next_timer(), self.flush_at].into_iter().flatten().min()
+    }
+
+    pub(super) fn remove_attempt(&mut self, task: TaskRef) {
+        self.attempts.retain(|attempt| attempt.task != task);
+    }
+
+    /// Tells an attempt to stop, unless it must not be interrupted.
+    pub(super) fn stop(&self, task: TaskRef) {
+        for attempt in self.attempts.iter().filter(|it| it.task == task && !it.uninterruptible) {
+            attempt.stop.cancel();
+        }
+    }
+
+    /// The run is not ours any more: attempts lose the fence at once, then their life.
+    pub(super) fn lose(&self) {
+        self.owned.store(false, Ordering::SeqCst);
+        for attempt in &self.attempts {
+            attempt.stop.cancel();
+            attempt.abort.abort();
+        }
+    }
+
+    pub(super) fn labels(&self) -> &BTreeMap<String, String> {
+        &self.state.created.labels
+    }
+}
+
+/// A message to a run: an input of its machine.
+pub(crate) fn outgoing(to: RunId, dedup: &str, input: &Input) -> Outgoing {
+    Outgoing { to, dedup: dedup.to_owned(), body: encode(input) }
+}
+
+/// Events and inputs are plain data, made of strings, numbers, lists and string-keyed maps: they
+/// always have a JSON form.
+fn encode<T: serde::Serialize>(value: &T) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_else(|_| Value::Null.to_string().into_bytes()).into()
+}

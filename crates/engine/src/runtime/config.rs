@@ -1,0 +1,42 @@
+//! How a node behaves.
+
+use std::time::Duration;
+
+use crate::store::ClaimScope;
+
+/// The settings of a node. [`Default`] suits a small production system.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node's name, for people.
+    pub name: String,
+    /// How long the node's lease holds without being renewed. The node itself stops acting on
+    /// devices after two thirds of it; others take its runs over after the whole.
+    pub lease: Duration,
+    /// How often the store is asked for runs to take over and for mail.
+    pub poll: Duration,
+    /// A run that has nothing to do for longer leaves the memory.
+    pub park_after: Duration,
+    /// Attempts and observations under way at once.
+    pub max_in_flight: usize,
+    /// How long an attempt that was told to stop may take to do so.
+    pub stop_grace: Duration,
+    /// How long a reported sub-task may wait for a commit to ride along with.
+    pub report_delay: Duration,
+    /// Which runs the node takes over; `None`: none, it only carries on what it started.
+    pub claims: Option<ClaimScope>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "rackwright".to_owned(),
+            lease: Duration::from_secs(15),
+            poll: Duration::from_secs(1),
+            park_after: Duration::from_secs(30),
+            max_in_flight: 256,
+            stop_grace: Duration::from_secs(10),
+            report_delay: Duration::from_millis(500),
+            claims: Some(ClaimScope::All),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The node's housekeeping: the lease, and what other processes left for it to do.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{identity, message::Message, recovery, shared::Shared};
+use crate::store::{Renewal, StoreError};
+
+/// Renews the lease until told to stop.
+pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut ticks = interval(shared.lease.period());
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let asked = Instant::now();
+        match shared.store.renew(shared.node(), shared.lease.ttl()).await {
+            Ok(Renewal::Renewed { now }) => {
+                shared.clock.set(asked, now);
+                shared.lease.granted(asked);
+            }
+            Ok(Renewal::Lost) => start_over(&shared).await,
+            // Until two thirds of the lease are over there is time to try again.
+            Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+        }
+    }
+}
+
+/// The lease ran out: nothing that this process did as that node counts any more. It goes on as a
+/// new one.
+async fn start_over(shared: &Arc<Shared>) {
+    tracing::error!("the lease ran out: this node gives up its runs and joins anew");
+    shared.lease.lost();
+    shared.tell_all(|| Message::Abandon);
+    if let Err(error) = join(shared).await {
+        tracing::warn!(%error, "could not join anew; trying again");
+    }
+}
+
+/// Joins as a new node. Nodes of this machine whose process is gone are declared dead on the way,
+/// so that a restart need not wait for their leases.
+pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
+    for node in shared.store.nodes().await? {
+        if node.alive && identity::is_certainly_dead(&node.node) {
+            shared.store.expire(node.node.id).await?;
+        }
+    }
+    let asked = Instant::now();
+    let record = identity::new_node(&shared.config.name, shared.clock.now(), rand::random());
+    let now = shared.store.join(&record, shared.lease.ttl()).await?;
+    *shared.node.write().unwrap_or_else(PoisonError::into_inner) = record.id;
+    shared.clock.set(asked, now);
+    shared.lease.granted(asked);
+    Ok(())
+}
+
+/// Looks for runs to take over and for mail, until told to stop.
+pub(super) async fn poll(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut ticks = interval(shared.config.poll);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = look_around(&shared).await {
+            tracing::warn!(%error, "could not look for work");
+        }
+    }
+}
+
+async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
+        shared.tell(run, Message::Look(run));
+    }
+    if let Some(scope) = shared.config.claims {
+        recovery::claim_all(shared, scope).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Carrying out the commands of a committed turn.
+
+use std::sync::Arc;
+
+use super::{
+    attempt::{self, Purpose},
+    message::{Message, Start},
+    shard::Shard,
+};
+use crate::{
+    machine::{Call, Command, Created, Input, ParentLink, StepRef},
+    model::{RunId, RunStatus, StepError, Version},
+};
+
+impl Shard {
+    pub(super) fn perform(&mut self, id: RunId, command: Command) {
+        match command {
+            Command::Run(call) => self.call(id, call, Purpose::Run),
+            Command::Observe(call) => self.call(id, call, Purpose::Observe),
+            Command::Stop { task } => {
+                if let Some(run) = self.runs.get(&id) {
+                    run.stop(task);
+                }
+            }
+            Command::StartChild { step, run, workflow, version, input } => {
+                self.start_child(id, step, (run, workflow, version, input));
+            }
+            // Told with the commit; see `ActiveRun::messages`.
+            Command::StopChild { .. } | Command::Ended { .. } => {}
+        }
+    }
+
+    fn call(&mut self, id: RunId, call: Call, purpose: Purpose) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        let attempt = attempt::spawn(&self.shared, id, &run.owned, call, purpose);
+        run.attempts.push(attempt);
+    }
+
+    fn start_child(
+        &mut self,
+        parent: RunId,
+        step: StepRef,
+        (run, workflow, version, input): (RunId, String, Version, serde_json::Value),
+    ) {
+        let Some(active) = self.runs.get(&parent) else { return };
+        let created = Created {
+            run,
+            workflow,
+            version,
+            input: Arc::new(input),
+            parent: Some(ParentLink { run: parent, step }),
+            root: active.state.created.root,
+            labels: std::collections::BTreeMap::new(),
+        };
+        let created = self.child_of(parent, created);
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let found = shared.plans.get(version, &*shared.store, &shared.registry).await;
+            let deployed = match found {
+                Ok(deployed) => deployed,
+                Err(error) => return refuse(&shared, &created, error.to_string()),
+            };
+            match deployed.check_input((*created.input).clone()) {
+                Ok(input) => {
+                    let created = Created { input: Arc::new(input), ..created };
+                    let start =
+                        Start { created, deployed, idempotency_key: None, reply: None, wait: None };
+                    shared.tell(run, Message::Start(Box::new(start)));
+                }
+                Err(problem) => refuse(&shared, &created, problem),
+            }
+        });
+    }
+}
+
+/// A child that can't be started ends as failed before it exists.
+fn refuse(shared: &super::shared::Shared, created: &Created, message: String) {
+    let Some(parent) = created.parent else { return };
+    let error = StepError::permanent("engine.child_input", message)
+        .hint(format!("`rackwright validate` checks what `with` hands to `{}`", created.workflow));
+    let input = Input::ChildEnded {
+        step: parent.step,
+        run: created.run,
+        status: RunStatus::Failed,
+        output: serde_json::Value::Null,
+        errors: vec![crate::machine::RunError { path: "input".to_owned(), attempt: 0, error }],
+    };
+    shared.tell(parent.run, Message::Input { run: parent.run, input, ack: None });
+}

@@ -1,0 +1,71 @@
+//! What the parts of a node share.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::{Semaphore, broadcast, mpsc};
+
+use super::{clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans};
+use crate::{
+    model::{NodeId, RunId, Timestamp},
+    step::{CredentialSource, Registry, SubtaskReport},
+    store::Store,
+};
+
+/// Something that watchers of a run want to know at once.
+#[derive(Clone, Debug)]
+pub(crate) enum Live {
+    /// A row was committed.
+    Committed(RunId),
+    /// A sub-task was reported; the journal follows.
+    Report { run: RunId, path: String, attempt: u32, at: Timestamp, report: SubtaskReport },
+}
+
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) credentials: Arc<dyn CredentialSource>,
+    pub(crate) config: Config,
+    pub(crate) clock: DatabaseClock,
+    pub(crate) lease: Lease,
+    pub(crate) node: RwLock<NodeId>,
+    pub(crate) plans: Plans,
+    pub(crate) permits: Semaphore,
+    pub(crate) live: broadcast::Sender<Live>,
+    pub(crate) shards: Vec<mpsc::UnboundedSender<Message>>,
+    /// Runs that this node owns but can't carry on, and why.
+    pub(crate) stuck: Mutex<Vec<(RunId, String)>>,
+}
+
+impl Shared {
+    /// The node's present identity.
+    pub(crate) fn node(&self) -> NodeId {
+        *self.node.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a message to the shard of a run. Lost if the node has shut down: whoever waits for an
+    /// answer sees its channel close.
+    pub(crate) fn tell(&self, run: RunId, message: Message) {
+        // The last bytes of a UUIDv7 are random.
+        let [.., last] = *run.0.as_bytes();
+        let _ = self.shards[usize::from(last) % self.shards.len()].send(message);
+    }
+
+    /// Hands a message to every shard.
+    pub(crate) fn tell_all(&self, message: impl Fn() -> Message) {
+        for shard in &self.shards {
+            let _ = shard.send(message());
+        }
+    }
+
+    /// Tells watchers, if there are any.
+    pub(crate) fn publish(&self, live: impl FnOnce() -> Live) {
+        if self.live.receiver_count() > 0 {
+            let _ = self.live.send(live());
+        }
+    }
+
+    /// A fresh run id.
+    pub(crate) fn new_run_id(&self) -> RunId {
+        RunId::from_parts(self.clock.now(), rand::random())
+    }
+}

@@ -1,0 +1,275 @@
+//! Drives a machine the way a node does, with every choice taken from a list of random numbers.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rackwright_engine::{
+    Effect, ErrorClass, Observation, RunId, RunStatus, StepError, Workflow,
+    graph::{Plan, compile},
+    machine::{
+        Cancel, Command, Created, Env, Event, Input, RunState, StepRef, TaskRef, Turn, Verdict,
+        fold, react,
+    },
+    model::{NodeId, Timestamp},
+};
+use serde_json::json;
+
+use crate::invariants::Invariants;
+
+/// A command that was given and has not come to its end.
+#[derive(Clone, Debug)]
+pub(crate) enum Open {
+    Run(TaskRef, u32),
+    Observe(TaskRef),
+    Child(StepRef, RunId),
+}
+
+pub(crate) struct Driver {
+    pub(crate) plan: Plan,
+    pub(crate) state: RunState,
+    pub(crate) journal: Vec<(Timestamp, Event)>,
+    pub(crate) open: Vec<Open>,
+    invariants: Invariants,
+    choices: Vec<u32>,
+    next: usize,
+    now: Timestamp,
+    epoch: u64,
+}
+
+pub(crate) fn effect(name: &str) -> Option<Effect> {
+    match name {
+        "x.read" => Some(Effect::Read),
+        "x.idem" => Some(Effect::Idempotent),
+        "x.verify" => Some(Effect::Verify),
+        _ => None,
+    }
+}
+
+impl Driver {
+    pub(crate) fn new(workflow: &Workflow, choices: Vec<u32>) -> Self {
+        let plan = compile(workflow, &effect).unwrap();
+        let now = Timestamp::from_micros(1_000_000);
+        let run = RunId::from_parts(now, 1);
+        let created = Created {
+            run,
+            workflow: workflow.name.clone(),
+            version: plan.version,
+            input: Arc::new(json!({ "n": 3 })),
+            parent: None,
+            root: run,
+            labels: BTreeMap::new(),
+        };
+        let state = RunState::new(&plan, created.clone());
+        let journal = vec![(now, Event::Created(Box::new(created)))];
+        let mut driver = Self {
+            plan,
+            state,
+            journal,
+            open: Vec::new(),
+            invariants: Invariants::default(),
+            choices,
+            next: 0,
+            now,
+            epoch: 0,
+        };
+        driver.claim();
+        driver
+    }
+
+    fn choose(&mut self, below: u32) -> u32 {
+        let choice = self.choices.get(self.next % self.choices.len().max(1)).copied().unwrap_or(0);
+        self.next += 1;
+        // After the list is used up, the choices go on differently.
+        (choice.wrapping_add(u32::try_from(self.next).unwrap_or(0) / 7)) % below
+    }
+
+    fn claim(&mut self) {
+        self.epoch += 1;
+        let node = NodeId(self.state.created.run.0);
+        self.feed(Input::Claim { node, epoch: self.epoch });
+    }
+
+    pub(crate) fn feed(&mut self, input: Input) {
+        let mut turn = Turn::default();
+        let mut seed = u64::from(self.choose(u32::MAX));
+        let mut random = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            seed
+        };
+        let mut env = Env { now: self.now, random: &mut random };
+        let before = self.state.clone();
+        react(&self.plan, &mut self.state, input, &mut env, &mut turn).expect("a legal turn");
+        self.invariants.check_turn(&self.plan, before, &turn.events, self.now);
+        self.journal.extend(turn.events.into_iter().map(|event| (self.now, event)));
+        for command in turn.commands {
+            match command {
+                Command::Run(call) => self.open.push(Open::Run(call.task, call.attempt)),
+                Command::Observe(call) => self.open.push(Open::Observe(call.task)),
+                Command::StartChild { step, run, .. } => {
+                    if !self
+                        .open
+                        .iter()
+                        .any(|open| matches!(open, Open::Child(_, id) if *id == run))
+                    {
+                        self.open.push(Open::Child(step, run));
+                    }
+                }
+                Command::Stop { task } => self.stop(task),
+                Command::StopChild { run } => self.stop_child(run),
+                Command::Ended { .. } => {}
+            }
+        }
+    }
+
+    fn stop(&mut self, task: TaskRef) {
+        let found =
+            self.open.iter().position(|open| matches!(open, Open::Run(it, _) if *it == task));
+        // Sometimes it ends by itself in spite of being told.
+        if let Some(found) = found
+            && self.choose(4) > 0
+            && let Open::Run(task, attempt) = self.open.remove(found)
+        {
+            let error = StepError::new("x.stopped", ErrorClass::Cancelled, "stopped");
+            self.feed(Input::AttemptEnded { task, attempt, result: Err(error) });
+        }
+    }
+
+    fn stop_child(&mut self, run: RunId) {
+        let found =
+            self.open.iter().position(|open| matches!(open, Open::Child(_, it) if *it == run));
+        if let Some(found) = found
+            && let Open::Child(step, run) = self.open.remove(found)
+        {
+            self.end_child(step, run, RunStatus::Cancelled);
+        }
+    }
+
+    fn end_child(&mut self, step: StepRef, run: RunId, status: RunStatus) {
+        self.feed(Input::ChildEnded { step, run, status, output: json!(1), errors: vec![] });
+    }
+
+    /// One thing happens. Whether the run still lives.
+    pub(crate) fn step(&mut self, calm: bool) -> bool {
+        if self.state.status.is_ended() {
+            return false;
+        }
+        self.now = self.now.after(Duration::from_millis(u64::from(self.choose(400))));
+        if !calm {
+            match self.choose(60) {
+                0 => self.crash(),
+                1 => self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None })),
+                _ => {}
+            }
+        }
+        if self.state.status.is_ended() {
+            return false;
+        }
+        self.feed(Input::Tick);
+        if self.state.status.is_ended() {
+            return false;
+        }
+        if !self.open.is_empty() {
+            let most = u32::try_from(self.open.len()).unwrap_or(1);
+            let which = self.choose(most) as usize;
+            let open = self.open.remove(which);
+            self.end(open, calm);
+        } else if let Some(due) = self.state.next_timer() {
+            self.now = self.now.max(due);
+            self.feed(Input::Tick);
+        } else {
+            self.resolve_attention();
+        }
+        !self.state.status.is_ended()
+    }
+
+    fn end(&mut self, open: Open, calm: bool) {
+        match open {
+            Open::Run(task, attempt) => {
+                let error = |class| Err(StepError::new("x.error", class, "failed"));
+                let result = match if calm { 9 } else { self.choose(12) } {
+                    0 | 1 => error(ErrorClass::Transient),
+                    2 => error(ErrorClass::Permanent),
+                    3 => error(ErrorClass::Timeout),
+                    4 => error(ErrorClass::UnknownOutcome),
+                    5 => {
+                        self.feed(Input::Save { task, attempt, progress: json!(attempt) });
+                        self.open.push(Open::Run(task, attempt));
+                        return;
+                    }
+                    6 => return self.feed(Input::AttemptLost { task, attempt }),
+                    _ => Ok(json!({ "ok": true })),
+                };
+                self.feed(Input::AttemptEnded { task, attempt, result });
+            }
+            Open::Observe(task) => {
+                let result = match if calm { 0 } else { self.choose(6) } {
+                    0 | 1 => Ok(Observation::NotDone),
+                    2 => Ok(Observation::Done(json!("seen"))),
+                    3 => Ok(Observation::InProgress(json!("half"))),
+                    4 => Ok(Observation::Unknown(json!("dark"))),
+                    _ => Err(StepError::transient("x.blind", "can't see")),
+                };
+                self.feed(Input::Observed { task, result });
+            }
+            Open::Child(step, run) => {
+                let status = if calm || self.choose(4) > 0 {
+                    RunStatus::Completed
+                } else {
+                    RunStatus::Failed
+                };
+                self.end_child(step, run, status);
+            }
+        }
+    }
+
+    /// The node dies: nothing that it was doing ends. The next one folds the journal and claims.
+    fn crash(&mut self) {
+        let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        assert_same(&folded, &self.state);
+        self.state = folded;
+        self.open.retain(|open| matches!(open, Open::Child(..)));
+        self.claim();
+    }
+
+    fn resolve_attention(&mut self) {
+        let steps = (0..).map(StepRef).take(self.state.steps.len());
+        let tasks = steps.flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)]);
+        let waiting = tasks.into_iter().find(|task| {
+            self.state.execution(*task).is_some_and(|it| it.phase.as_str() == "attention")
+        });
+        let waiting = waiting.unwrap_or_else(|| {
+            panic!("nothing is under way, nothing is due, nobody is asked: {:#?}", self.state)
+        });
+        let path = self.state.task_path(&self.plan, waiting);
+        let verdict = match self.choose(3) {
+            0 => Verdict::Retry,
+            1 => Verdict::Done(json!("by hand")),
+            _ => Verdict::Failed,
+        };
+        self.feed(Input::Resolve { path, verdict, by: "me".into(), reason: "so".into() });
+    }
+
+    pub(crate) fn finish(&self) {
+        let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        assert_same(&folded, &self.state);
+        self.invariants.check_end(&self.plan, &self.state);
+    }
+}
+
+/// Two states are the same if everything that is decided from them is.
+pub(crate) fn assert_same(folded: &RunState, lived: &RunState) {
+    assert_eq!((folded.scopes.len(), folded.steps.len()), (lived.scopes.len(), lived.steps.len()));
+    for (folded, lived) in folded.scopes.iter().zip(&lived.scopes) {
+        assert_eq!(format!("{folded:?}"), format!("{lived:?}"));
+    }
+    for (folded, lived) in folded.steps.iter().zip(&lived.steps) {
+        assert_eq!(format!("{folded:?}"), format!("{lived:?}"));
+    }
+    assert_eq!(folded.errors, lived.errors);
+    assert_eq!(folded.output, lived.output);
+    assert_eq!(folded.status, lived.status);
+    assert_eq!(folded.next_timer(), lived.next_timer());
+    assert_eq!(
+        (folded.in_flight, folded.attention, folded.children),
+        (lived.in_flight, lived.attention, lived.children)
+    );
+}

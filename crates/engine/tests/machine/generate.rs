@@ -1,0 +1,117 @@
+//! Random workflows of all kinds.
+
+use proptest::prelude::*;
+use rackwright_engine::Workflow;
+use serde_json::{Value, json};
+
+/// A workflow with up to some dozens of steps, nested up to three deep.
+pub(crate) fn workflow() -> impl Strategy<Value = Workflow> {
+    list(3).prop_map(|steps| {
+        let flow = json!({ "workflow": "random", "steps": steps });
+        serde_json::from_value(flow).expect("the generator makes valid workflows")
+    })
+}
+
+/// A list whose steps run in order, or as a graph.
+fn list(depth: u32) -> impl Strategy<Value = Vec<Value>> {
+    let steps = prop::collection::vec((kind(depth), policies(), any::<u64>()), 1..5);
+    (steps, any::<bool>(), any::<u64>()).prop_map(|(steps, graph, seed)| {
+        let len = steps.len();
+        let mut out = Vec::new();
+        for (place, (kind, policies, bits)) in steps.into_iter().enumerate() {
+            let mut step = json!({ "id": format!("s{place}") });
+            merge(&mut step, kind);
+            merge_policies(&mut step, policies);
+            if graph {
+                let needs: Vec<_> = (0..place)
+                    .filter(|before| bits >> before & 1 == 1)
+                    .map(|before| format!("s{before}"))
+                    .collect();
+                step["needs"] = json!(needs);
+            } else if place + 2 < len && seed >> place & 7 == 0 {
+                step["next"] = json!(format!("s{}", place + 2));
+            }
+            out.push(step);
+        }
+        out
+    })
+}
+
+fn merge(step: &mut Value, more: Value) {
+    if let (Value::Object(step), Value::Object(more)) = (step, more) {
+        step.extend(more);
+    }
+}
+
+/// Retries and cleanups stand on tasks only where they are allowed.
+fn merge_policies(step: &mut Value, mut policies: Value) {
+    if step.get("uses").is_none()
+        && let Value::Object(policies) = &mut policies
+    {
+        policies.remove("retry");
+    }
+    merge(step, policies);
+}
+
+fn kind(depth: u32) -> BoxedStrategy<Value> {
+    let task = prop_oneof![Just("x.read"), Just("x.idem"), Just("x.verify")]
+        .prop_map(|uses| json!({ "uses": uses, "with": { "a": 1 } }));
+    let set = Just(json!({ "set": { "x": "{{ input.n }}" } }));
+    let broken = Just(json!({ "set": "{{ input.missing }}" }));
+    let child = Just(json!({ "workflow": "kid", "version": "00".repeat(32) }));
+    if depth == 0 {
+        return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child].boxed();
+    }
+    let group = list(depth - 1).prop_map(|steps| json!({ "steps": steps }));
+    let parallel = (list(depth - 1), list(depth - 1))
+        .prop_map(|(a, b)| json!({ "parallel": { "a": { "steps": a }, "b": { "steps": b } } }));
+    let map = (list(depth - 1), 0..5usize, 1..4u32, prop_oneof![Just("fail"), Just("continue")])
+        .prop_map(|(steps, items, most, on_error)| {
+            let over: Vec<_> = (0..items).collect();
+            let map = json!({ "over": over, "max_concurrency": most, "on_error": on_error });
+            json!({ "map": map, "steps": steps })
+        });
+    let decision =
+        (list(depth - 1), any::<bool>(), any::<bool>()).prop_map(|(steps, holds, other)| {
+            let mut choices = vec![json!({ "when": holds, "steps": steps })];
+            if other {
+                choices.push(json!({ "otherwise": [] }));
+            }
+            json!({ "decision": choices })
+        });
+    prop_oneof![
+        8 => task, 2 => set, 1 => broken, 1 => child,
+        2 => group, 2 => parallel, 3 => map, 2 => decision,
+    ]
+    .boxed()
+}
+
+fn policies() -> impl Strategy<Value = Value> {
+    let retry = prop::option::weighted(0.4, 2..4u32);
+    let cleanup = prop::option::weighted(
+        0.3,
+        prop_oneof![Just("always"), Just("on_success"), Just("on_failure"), Just("never")],
+    );
+    let timeout = prop::option::weighted(0.1, Just("30s"));
+    (retry, cleanup, timeout, prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
+        |(retry, cleanup, timeout, goes_on, off)| {
+            let mut out = json!({});
+            if let Some(attempts) = retry {
+                out["retry"] = json!({ "max_attempts": attempts, "delay": "1s" });
+            }
+            if let Some(policy) = cleanup {
+                out["cleanup"] = json!({ "policy": policy, "uses": "x.idem" });
+            }
+            if let Some(timeout) = timeout {
+                out["timeout"] = json!({ "total": timeout });
+            }
+            if goes_on {
+                out["on_error"] = json!("continue");
+            }
+            if off {
+                out["when"] = json!(false);
+            }
+            out
+        },
+    )
+}
