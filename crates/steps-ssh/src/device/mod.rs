@@ -135,7 +135,7 @@ pub struct Timeouts {
     pub export: HumanDuration,
     /// Writing them, with the job that does it.
     pub import: HumanDuration,
-    /// Between two looks at a job.
+    /// The longest pause between two looks at a job; the first ones are shorter.
     pub poll: HumanDuration,
 }
 
