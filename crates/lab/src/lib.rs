@@ -33,4 +33,5 @@ pub use maas::{Event, Level, Milestone, Place, Region, Registration, Step, Tag};
 pub use machine::{Bios, IpSource, IpmiLan, Machine, Power, Vendor};
 pub use rack::{Rack, Secrets};
 pub use record::{Record, Service};
+pub use ssh::{Host, HostFile, Job, JobEnd};
 pub use state::LabState;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rackwright_engine::model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Registration;
+use crate::{Registration, ssh::Host};
 
 /// Who made a machine: decides which BIOS tool it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,6 +109,9 @@ pub struct Machine {
     /// What else MAAS knows of it.
     #[serde(default)]
     pub maas: Registration,
+    /// What its operating system and its BMC remember beside that: files and jobs.
+    #[serde(default)]
+    pub host: Host,
 }
 
 impl Machine {

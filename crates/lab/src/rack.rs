@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Bios, Fault, FaultKind, IpSource, IpmiLan, Machine, Power, Region, Registration, Vendor, bios,
-    maas,
+    maas, ssh::Host,
 };
 
 /// The most machines that a lab serves: each takes a port.
@@ -183,6 +183,7 @@ fn machine(rng: &mut StdRng, index: usize) -> Machine {
         tags: BTreeSet::new(),
         status: 0,
         maas: Registration::default(),
+        host: Host::default(),
     }
 }
 

@@ -25,3 +25,13 @@ pub(crate) fn known_hosts_line(machine: &Machine) -> Result<String, LabError> {
     let key = key.to_openssh().map_err(failed)?;
     Ok(format!("[127.0.0.1]:{} {key}\n", machine.ssh_port))
 }
+
+/// The key that the machine shows: another one than it is known by, if `wrong`.
+pub(crate) fn host_key_shown(machine: &Machine, wrong: bool) -> PrivateKey {
+    if !wrong {
+        return host_key(machine);
+    }
+    let mut other = machine.clone();
+    other.host_key_seed = other.host_key_seed.chars().rev().collect();
+    host_key(&other)
+}
