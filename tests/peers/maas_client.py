@@ -16,6 +16,7 @@ machines have to be new. Ends with `N passed, 0 failed`; exit status 1 if a chec
 import os
 import sys
 import time
+import traceback
 
 from maas.client import connect
 from maas.client.bones import CallError
@@ -141,12 +142,12 @@ def a_machine_moves_to_a_pool_and_a_zone(client):
 @check
 def events_tell_the_story(client):
     machine = client.machines.list(hostnames=["srv001"])[0]
-    events = list(client.events.query(id=[machine.system_id], limit=100))
+    events = list(client.events.query(system_ids=[machine.system_id], limit=100))
     kinds = [event.event_type for event in reversed(events)]
     wanted = ["Commissioning", "Performing PXE boot", "Testing", "Ready"]
     assert [kind for kind in kinds if kind in wanted] == wanted, kinds
     newest = events[0].event_id
-    page = client.events.query(id=[machine.system_id], limit=2)
+    page = client.events.query(system_ids=[machine.system_id], limit=2)
     assert [event.event_id for event in page] == [event.event_id for event in events[:2]]
     assert all(event.event_id < newest for event in page.prev()), "older ones"
 
@@ -160,6 +161,7 @@ def main():
         except Exception as error:  # noqa: BLE001 - each check is reported, whatever broke it
             failed += 1
             print(f"FAIL {function.__name__}: {type(error).__name__}: {error}")
+            traceback.print_exc()
         else:
             print(f"PASS {function.__name__}")
     print(f"{len(CHECKS) - failed} passed, {failed} failed")

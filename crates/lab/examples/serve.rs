@@ -3,11 +3,10 @@
 //! `cargo run -p rackwright-lab --example serve -- DIR [MACHINES [TIME_SCALE [FAULT…]]]` prints
 //! one JSON object with the MAAS `url` and `api_key`, the SSH user and the inventory.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use rackwright_lab::{Lab, LabOptions};
 use serde_json::json;
-use tokio::io::AsyncReadExt;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     writeln!(std::io::stdout(), "{line}")?;
     let mut rest = Vec::new();
-    tokio::io::stdin().read_to_end(&mut rest).await?;
+    tokio::task::block_in_place(|| std::io::stdin().read_to_end(&mut rest))?;
     lab.shutdown().await;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::LabError;
 const RANGE: std::ops::Range<u16> = 18_000..32_000;
 
 /// How long a restart waits for a killed process to let go of its port.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Binds `port` on loopback, or a free one if it is 0.
 pub(crate) async fn bind(service: &str, port: u16) -> Result<TcpListener, LabError> {

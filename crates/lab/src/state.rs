@@ -88,7 +88,7 @@ impl LabState {
         let now = self.0.clock.now();
         rack.settle(now);
         let result = change(&mut rack, now);
-        replace(&self.0.dir, FILE, &serde_json::to_vec_pretty(&*rack)?)?;
+        replace(&self.0.dir, FILE, &serde_json::to_vec(&*rack)?)?;
         Ok(result)
     }
 

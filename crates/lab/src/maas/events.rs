@@ -39,7 +39,6 @@ pub(super) fn query(rack: &Rack, request: &Request) -> Reply {
             && rack.machines.iter().any(|m| m.hostname == event.machine && wanted(m, request))
     };
     let events = rack.region.events.iter().filter(asked);
-    let id = |event: &Event| i64::try_from(event.id).unwrap_or(i64::MAX);
     let mut page: Vec<_> = match (after, before) {
         (Some(_), Some(_)) => {
             let text = "There is undetermined behaviour when both `after` and `before` are \
@@ -54,24 +53,44 @@ pub(super) fn query(rack: &Rack, request: &Request) -> Reply {
         }
     };
     page.reverse();
-    Reply::json(&document(rack, request, &page, limit))
+    Reply::json(&document(rack, request, &page, limit, (after, before)))
 }
 
-fn document(rack: &Rack, request: &Request, page: &[&Event], limit: usize) -> Value {
-    let uri = |name: &str, id: u64| {
-        let kept = request.query.iter().filter(|(key, _)| key != "after" && key != "before");
+fn document(
+    rack: &Rack,
+    request: &Request,
+    page: &[&Event],
+    limit: usize,
+    (after, before): (Option<i64>, Option<i64>),
+) -> Value {
+    let uri = |bound: Option<(&str, i64)>| {
+        let dropped = |key: &str| matches!(key, "op" | "after" | "before" | "limit");
+        let kept = request.query.iter().filter(|(key, _)| !dropped(key));
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(kept.filter(|(key, _)| key != "limit"));
-        query.append_pair("limit", &limit.to_string()).append_pair(name, &id.to_string());
+        query.append_pair("op", "query").extend_pairs(kept);
+        query.append_pair("limit", &limit.to_string());
+        query.extend_pairs(bound.map(|(name, id)| (name, id.to_string())));
         format!("/MAAS/api/2.0/events/?{}", query.finish())
+    };
+    let newer = match page.first() {
+        Some(newest) => Some(("after", id(newest))),
+        None => before.map(|before| ("after", before.saturating_sub(1))),
+    };
+    let older = match page.last() {
+        Some(oldest) => Some(("before", id(oldest))),
+        None => after.map(|after| ("before", after.saturating_add(1))),
     };
     let shown: Vec<_> = page.iter().map(|event| show(rack, event)).collect();
     json!({
         "count": page.len(),
         "events": shown,
-        "next_uri": page.first().map(|event| uri("after", event.id)),
-        "prev_uri": page.last().map(|event| uri("before", event.id)),
+        "next_uri": uri(newer),
+        "prev_uri": older.map(|older| uri(Some(older))),
     })
+}
+
+fn id(event: &Event) -> i64 {
+    i64::try_from(event.id).unwrap_or(i64::MAX)
 }
 
 fn show(rack: &Rack, event: &Event) -> Value {

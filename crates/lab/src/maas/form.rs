@@ -39,6 +39,10 @@ fn multipart(boundary: &str, body: &[u8]) -> Result<Vec<(String, String)>, Strin
         if part.starts_with("--") {
             return Ok(fields);
         }
+        if part.trim().is_empty() {
+            // Python's email package writes a form without fields so.
+            continue;
+        }
         let part = part.strip_prefix("\r\n").unwrap_or(part);
         let (head, content) = part.split_once("\r\n\r\n").ok_or("a part has no end of headers")?;
         let content = content.strip_suffix("\r\n").unwrap_or(content);
@@ -94,6 +98,7 @@ mod tests {
         assert_eq!(fields("application/json", b"{}").unwrap(), []);
         assert_eq!(fields(multipart, b"").unwrap(), []);
         assert_eq!(fields(multipart, b"--b--").unwrap(), []);
+        assert_eq!(fields(multipart, b"--b\r\n\r\n--b--\r\n").unwrap(), []);
         for body in [
             "--b\r\nx",
             "--b\r\n\r\n\r\nx\r\n--b--",

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod commission;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod steps;
 #[cfg(test)]
 mod support;

@@ -31,6 +31,33 @@ pub(crate) struct Host {
     pub(crate) reports: watch::Sender<Vec<String>>,
 }
 
+impl Host {
+    pub(crate) fn new(credentials: StaticCredentials) -> Arc<Self> {
+        Arc::new(Self {
+            credentials: Mutex::new(credentials),
+            saved: Mutex::new(None),
+            fenced: AtomicBool::new(false),
+            reports: watch::Sender::new(Vec::new()),
+        })
+    }
+
+    /// The context of a new attempt.
+    pub(crate) fn context(
+        self: &Arc<Self>,
+        stop: &CancellationToken,
+        limit: Option<Duration>,
+    ) -> StepContext {
+        let info = AttemptInfo {
+            run: RunId(uuid::Uuid::nil()),
+            path: "commission".to_owned(),
+            attempt: 1,
+            deadline: limit.map(|limit| Instant::now() + limit),
+            saved: self.saved.lock().unwrap().clone(),
+        };
+        StepContext::new(Arc::new(info), self.clone(), stop.clone())
+    }
+}
+
 #[async_trait]
 impl StepHost for Host {
     async fn save(&self, _: &AttemptInfo, progress: Value) -> Result<(), StepError> {
@@ -67,26 +94,14 @@ impl Bench {
         let options =
             LabOptions { machines: Some(2), time_scale: 600.0, faults, ..LabOptions::new(dir) };
         let lab = Lab::start(options).await.unwrap();
-        let host = Host {
-            credentials: Mutex::new(lab.credentials()),
-            saved: Mutex::new(None),
-            fenced: AtomicBool::new(false),
-            reports: watch::Sender::new(Vec::new()),
-        };
+        let host = Host::new(lab.credentials());
         let (maas, stop) = (Maas::new(), CancellationToken::new());
-        Self { lab, host: Arc::new(host), maas, stop, limit: None }
+        Self { lab, host, maas, stop, limit: None }
     }
 
     /// The context of a new attempt.
     pub(crate) fn context(&self) -> StepContext {
-        let info = AttemptInfo {
-            run: RunId(uuid::Uuid::nil()),
-            path: "commission".to_owned(),
-            attempt: 1,
-            deadline: self.limit.map(|limit| Instant::now() + limit),
-            saved: self.host.saved.lock().unwrap().clone(),
-        };
-        StepContext::new(Arc::new(info), self.host.clone(), self.stop.clone())
+        self.host.context(&self.stop, self.limit)
     }
 
     pub(crate) async fn run<E: Executor>(
