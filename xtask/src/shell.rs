@@ -9,8 +9,9 @@ use std::{
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
+        mpsc::{self, RecvTimeoutError},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -86,6 +87,20 @@ impl Running {
         &mut self.child
     }
 
+    /// The lines of its standard output, which must be piped.
+    pub(crate) fn lines(&mut self) -> anyhow::Result<Lines> {
+        let out = self.child.stdout.take().context("standard output is not piped")?;
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for text in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(text).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Lines(receiver))
+    }
+
     /// Waits for the end; a signal to us meanwhile ends the program and is the error.
     pub(crate) fn wait(&mut self) -> anyhow::Result<ExitStatus> {
         loop {
@@ -149,11 +164,9 @@ pub(crate) fn lines(
     mut each: impl FnMut(&str),
 ) -> anyhow::Result<ExitStatus> {
     let mut running = Running::start(command.stdout(Stdio::piped()))?;
-    if let Some(out) = running.child().stdout.take() {
-        for text in BufReader::new(out).lines() {
-            each(&text?);
-            interrupted()?;
-        }
+    let lines = running.lines()?;
+    while let Some(text) = lines.next(None)? {
+        each(&text);
     }
     running.wait()
 }
@@ -162,21 +175,42 @@ pub(crate) fn lines(
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = Running::start(command)?;
-    let errors = running.child().stderr.take().map(|mut stream| {
-        thread::spawn(move || {
-            let mut text = String::new();
-            let _ = stream.read_to_string(&mut text);
-            text
-        })
-    });
-    let mut text = String::new();
-    if let Some(mut out) = running.child().stdout.take() {
-        out.read_to_string(&mut text)?;
-    }
+    let text = running.child().stdout.take().map(read_all);
+    let errors = running.child().stderr.take().map(read_all);
     let status = running.wait()?;
-    let errors = errors.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    let join = |thread: Option<JoinHandle<String>>| thread.and_then(|thread| thread.join().ok());
+    let (text, errors) = (join(text).unwrap_or_default(), join(errors).unwrap_or_default());
     anyhow::ensure!(status.success(), "{} failed: {status}\n{text}{errors}", line(command));
     Ok(text)
+}
+
+fn read_all(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is what there is to tell.
+        let _ = stream.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// The lines of a running program's standard output.
+///
+/// A thread of its own reads them, so that waiting for a line notices signals and deadlines.
+pub(crate) struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    /// The next line, or nothing at the end; passing the deadline or a signal is an error.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> anyhow::Result<Option<String>> {
+        loop {
+            match self.0.recv_timeout(Duration::from_millis(50)) {
+                Ok(text) => return Ok(Some(text)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => interrupted()?,
+            }
+            let late = deadline.is_some_and(|deadline| Instant::now() > deadline);
+            anyhow::ensure!(!late, "it took too long");
+        }
+    }
 }
 
 /// The exit code to pass on; a death by signal counts as 1.

@@ -46,23 +46,33 @@ pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
     Ok(path.into())
 }
 
-/// Builds a program of the workspace and gives its path.
-pub(crate) fn build(package: &str, program: &str, release: bool) -> anyhow::Result<PathBuf> {
-    let mut command = cargo();
-    command.args(["build", "--message-format", "json-render-diagnostics"]);
-    command.args(["--package", package, "--bin", program]);
-    if release {
-        command.arg("--release");
-    }
-    let mut path = None;
-    let status = shell::lines(&mut command, |text| {
-        let Ok(message) = serde_json::from_str::<Value>(text) else { return };
-        if message["target"]["name"] == program
-            && let Some(executable) = message["executable"].as_str()
-        {
-            path = Some(PathBuf::from(executable));
+/// A program of the workspace.
+pub(crate) struct Program {
+    pub(crate) package: &'static str,
+    /// `--bin` or `--example`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
+}
+
+impl Program {
+    /// Builds the program and gives its path.
+    pub(crate) fn build(&self, release: bool) -> anyhow::Result<PathBuf> {
+        let mut command = cargo();
+        command.args(["build", "--message-format", "json-render-diagnostics"]);
+        command.args(["--package", self.package, self.kind, self.name]);
+        if release {
+            command.arg("--release");
         }
-    })?;
-    anyhow::ensure!(status.success(), "{} failed", shell::line(&command));
-    path.with_context(|| format!("cargo built no program `{program}` in `{package}`"))
+        let mut path = None;
+        let status = shell::lines(&mut command, |text| {
+            let Ok(message) = serde_json::from_str::<Value>(text) else { return };
+            if message["target"]["name"] == self.name
+                && let Some(executable) = message["executable"].as_str()
+            {
+                path = Some(PathBuf::from(executable));
+            }
+        })?;
+        anyhow::ensure!(status.success(), "{} failed", shell::line(&command));
+        path.with_context(|| format!("`{}` left no program", shell::line(&command)))
+    }
 }

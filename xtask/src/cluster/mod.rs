@@ -12,7 +12,7 @@ use std::{
         fs::{PermissionsExt as _, chown},
         process::CommandExt as _,
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -23,7 +23,7 @@ use self::programs::Programs;
 use crate::shell;
 
 /// The superuser of the cluster.
-pub(crate) const USER: &str = "rackwright";
+const USER: &str = "postgres";
 
 /// What a commit must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +44,12 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Finds or installs PostgreSQL and starts a new cluster; also ends those of killed runs.
-    pub(crate) fn start(durability: Durability) -> anyhow::Result<Self> {
+    ///
+    /// `place` is the directory for its data.
+    pub(crate) fn start(durability: Durability, place: &Path) -> anyhow::Result<Self> {
         let programs = Programs::find_or_install()?;
-        stale::stop_all(&programs);
-        let base = tempfile::Builder::new().prefix(&stale::prefix()?).tempdir()?;
+        stale::stop_all(&programs, place);
+        let base = tempfile::Builder::new().prefix(&stale::prefix()?).tempdir_in(place)?;
         let mut cluster = Self { programs, base, password: secret()?, port: 0 };
         cluster.init(durability)?;
         cluster.serve()?;
@@ -55,9 +57,9 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The address of a database, password included.
-    pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
+    /// The address of the server, password included; `/database` may be put behind it.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://{USER}:{}@127.0.0.1:{}", self.password, self.port)
     }
 
     /// The version of the server programs.
@@ -111,7 +113,10 @@ impl Cluster {
         command.args(["--auth-local", "reject", "--auth-host", "password"]);
         command.arg("--pwfile").arg(&password_file);
         shell::output(&mut command).with_context(|| {
-            format!("the server's user must reach {}: see TMPDIR", self.base.path().display())
+            format!(
+                "the server's user must reach {}: choose another place by TMPDIR",
+                self.base.path().display()
+            )
         })?;
         let mut file = OpenOptions::new().append(true).open(self.data().join("postgresql.conf"))?;
         Ok(file.write_all(settings(durability).as_bytes())?)
@@ -180,5 +185,5 @@ fn free_port() -> anyhow::Result<u16> {
 fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }

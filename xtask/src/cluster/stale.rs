@@ -4,7 +4,7 @@
 //! that the next run knows what nobody will stop any more.
 
 use std::{
-    env, fs,
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{self, Stdio},
@@ -29,9 +29,9 @@ pub(super) fn data(base: &Path) -> PathBuf {
     base.join("server/data")
 }
 
-/// Stops and deletes the clusters of dead processes, as far as they are this user's.
-pub(super) fn stop_all(programs: &Programs) {
-    for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
+/// Stops and deletes the clusters of dead processes in `place`, as far as they are this user's.
+pub(super) fn stop_all(programs: &Programs, place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some((pid, start)) = name.to_str().and_then(owner) else { continue };
         // Others may write to the temporary directory too: only what is ours counts.

@@ -2,23 +2,24 @@
 
 mod count;
 
+pub(crate) use self::count::Count;
+
 use std::{env, fs, os::unix::fs::DirBuilderExt as _, path::Path, process::Command};
 
 use clap::Args;
 
-use self::count::Count;
 use crate::{
     Outcome,
     cluster::{Cluster, Durability},
     install, shell, workspace,
 };
 
-/// The PostgreSQL that tests use; each makes its own database or schema there.
+/// The PostgreSQL server that tests use, without a database: each test makes its own.
 const POSTGRES: &str = "RACKWRIGHT_TEST_POSTGRES";
 /// Set: a test whose foreign server is missing fails instead of being skipped.
 const REQUIRE_PEERS: &str = "RACKWRIGHT_REQUIRE_PEERS";
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Let PostgreSQL write to the disk (slower; for what concerns a power cut)
     #[arg(long)]
@@ -32,15 +33,22 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
+    let (code, count) = counted(options)?;
+    println!("{count}");
+    Ok(code)
+}
+
+/// Runs the tests and tells the exit code of the runner and the counts.
+pub(crate) fn counted(options: &Options) -> anyhow::Result<(u8, Count)> {
     // What the environment names is used as it is: a person may want another version.
+    let durability = if options.fsync { Durability::Full } else { Durability::None };
     let cluster = match env::var_os(POSTGRES) {
         Some(_) => None,
-        None if options.fsync => Some(Cluster::start(Durability::Full)?),
-        None => Some(Cluster::start(Durability::None)?),
+        None => Some(Cluster::start(durability, &env::temp_dir())?),
     };
     let prepare = |command: &mut Command| -> anyhow::Result<()> {
         if let Some(cluster) = &cluster {
-            command.env(POSTGRES, cluster.url("postgres"));
+            command.env(POSTGRES, cluster.url());
         }
         if !options.no_peers {
             require_peers(command)?;
@@ -48,11 +56,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
         Ok(())
     };
     let mut count = Count::default();
+    let mut command = workspace::cargo();
     let mut code = if workspace::has_subcommand("nextest") {
-        nextest(&options.arguments, prepare, &mut count)?
+        command.args(["nextest", "run", "--workspace"]).args(&options.arguments);
+        prepare(&mut command)?;
+        nextest(&mut command, &mut count)?
     } else {
         eprintln!("xtask: no cargo-nextest here, `cargo test` does it too");
-        let mut command = workspace::cargo();
         command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
         command.args(&options.arguments);
         prepare(&mut command)?;
@@ -65,13 +75,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
         let doc = cargo_test(&mut command, &mut count)?;
         code = if code == 0 { doc } else { code };
     }
-    drop(cluster);
-    println!("{count}");
-    Ok(code)
+    Ok((code, count))
 }
 
 /// Finds or installs OpenSSH's server and tells the tests that they may count on it.
-pub(crate) fn require_peers(command: &mut Command) -> anyhow::Result<()> {
+fn require_peers(command: &mut Command) -> anyhow::Result<()> {
     install::need("OpenSSH's server", "openssh-server", || install::find("sshd"))?;
     // As root sshd wants its directory of privilege separation; without systemd nobody made it.
     let separation = Path::new("/run/sshd");
@@ -82,17 +90,26 @@ pub(crate) fn require_peers(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs nextest, whose report (JUnit XML) holds the counts.
-pub(crate) fn nextest(
-    arguments: &[String],
-    prepare: impl Fn(&mut Command) -> anyhow::Result<()>,
-    count: &mut Count,
-) -> Outcome {
+/// Runs the tests of one package whose names contain `name`, over the servers they need.
+pub(crate) fn filtered(package: &str, name: &str, count: &mut Count) -> Outcome {
     let mut command = workspace::cargo();
-    command.args(["nextest", "run", "--workspace"]).args(arguments);
-    prepare(&mut command)?;
+    if workspace::has_subcommand("nextest") {
+        command.args(["nextest", "run", "--package", package, name]);
+        require_peers(&mut command)?;
+        return nextest(&mut command, count);
+    }
+    command.args(["test", "--package", package, "--all-targets", "--no-fail-fast", "--", name]);
+    require_peers(&mut command)?;
+    let before = *count;
+    let code = cargo_test(&mut command, count)?;
+    anyhow::ensure!(*count != before, "no test of {package} is named {name}");
+    Ok(code)
+}
+
+/// Runs nextest, whose report (JUnit XML) holds the counts.
+fn nextest(command: &mut Command, count: &mut Count) -> Outcome {
     let reports = count::Reports::clear();
-    let status = shell::status(&mut command)?;
+    let status = shell::status(command)?;
     *count += reports.read();
     Ok(shell::code(status))
 }
