@@ -248,7 +248,7 @@ fn wrong_step_name(name: &Name) -> Option<ScanError> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("did you mean `steps.{id}.output.{field}`?"),
     };
-    error(format!("a step has `status`, `output` and `error`, but no `{field}`"), help)
+    error(format!("a step has `status`, `output`, `error` and `items`, but no `{field}`"), help)
 }
 
 /// The place of an error in the source.

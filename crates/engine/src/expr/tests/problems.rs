@@ -22,7 +22,7 @@ use crate::{
 #[case("{{ now() }}", "no function is named `now`", Some("now"))]
 #[case(
     "{{ steps.x.outptu }}",
-    "a step has `status`, `output` and `error`, but no `outptu`",
+    "a step has `status`, `output`, `error` and `items`, but no `outptu`",
     Some("steps.x.outptu")
 )]
 #[case("{{ steps|length }}", "`steps` needs the id of a step behind it", Some("steps"))]
