@@ -4,6 +4,7 @@ pub mod api;
 pub mod expr;
 pub mod graph;
 pub mod machine;
+pub mod load;
 pub mod model;
 pub mod runtime;
 pub mod step;

@@ -126,7 +126,7 @@ mod tests {
     #[case::kinds_differ(json!(1), Operator::Equals, json!("1"), false)]
     #[case::null_is_a_value(Value::Null, Operator::Equals, Value::Null, true)]
     #[case::big_integers(json!(u64::MAX), Operator::Equals, json!(u64::MAX - 1), false)]
-    #[case::big_and_float(json!(u64::MAX), Operator::Equals, json!(1.8446744073709552e19), false)]
+    #[case::big_and_float(json!(u64::MAX), Operator::Equals, json!(18_446_744_073_709_551_616.0), false)]
     #[case::differs(json!("a"), Operator::NotEquals, json!("b"), true)]
     #[case::element(json!([1, 2]), Operator::Contains, json!(2.0), true)]
     #[case::whole(json!([1, 2]), Operator::Contains, json!([1, 2]), true)]

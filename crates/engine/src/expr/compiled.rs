@@ -1,6 +1,12 @@
 //! One expression, compiled once.
 
-use std::{ops::Range, sync::Arc};
+#![expect(clippy::wildcard_enum_match_arm, reason = "the evaluator's kinds are an open list")]
+
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use minijinja::{
     Error, ErrorKind, Expression,
@@ -13,6 +19,7 @@ use super::{
     convert,
     environment::ENVIRONMENT,
     error::{EvalError, Reference},
+    lexer::Lexer,
     nearest,
     scan::{Name, Scan, ScanError, unguarded},
     scope::{Names, Nothing, STEP_FIELDS, Scope},
@@ -117,12 +124,18 @@ impl Compiled {
         read: impl FnOnce(&Jinja) -> Result<T, Error>,
     ) -> Result<T, EvalError> {
         let names = Arc::new(Names::find(&self.names, scope));
-        let value = self.expression.eval(Jinja::from_dyn_object(Arc::clone(&names)));
-        value.and_then(|value| read(&value)).map_err(|error| self.error(&error, &names))
+        let context = Jinja::from_dyn_object(Arc::clone(&names));
+        // The evaluator is not ours, and a panic of it (random tests found two) must cost a step,
+        // not the runs of the whole process. It shares nothing that a panic could leave half done.
+        let evaluate = AssertUnwindSafe(|| read(&self.expression.eval(context)?));
+        let result = catch_unwind(evaluate).unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::InvalidOperation, "the evaluator failed: this is a bug"))
+        });
+        result.map_err(|error| self.error(&error, &names))
     }
 
     fn error(&self, error: &Error, names: &Names) -> EvalError {
-        let place = place(error, &self.inserted, &self.source);
+        let place = place(error, &self.inserted, &self.source).map(|place| self.operand(place));
         let missing = self.missing(error, place.as_ref(), names);
         let (range, message, hint) = match missing {
             Some((name, message, hint)) => (Some(name.range.clone()), message, hint),
@@ -137,6 +150,18 @@ impl Compiled {
         }
     }
 
+    /// The operand before a check that failed: the check itself stands nowhere in the source.
+    fn operand(&self, place: Range<usize>) -> Range<usize> {
+        if !place.is_empty() {
+            return place;
+        }
+        let mut names = self.names.iter().map(|name| name.range.clone());
+        names.find(|name| name.end == place.end).unwrap_or_else(|| {
+            let tokens = Lexer::new(&self.source, 0).map(|token| token.range);
+            tokens.take_while(|token| token.end <= place.end).last().unwrap_or(place)
+        })
+    }
+
     /// Which name is undefined, if that was the error.
     fn missing(
         &self,
@@ -144,7 +169,9 @@ impl Compiled {
         place: Option<&Range<usize>>,
         names: &Names,
     ) -> Option<(&Name, String, Option<String>)> {
-        if error.kind() != ErrorKind::UndefinedError {
+        let undefined = error.kind() == ErrorKind::UndefinedError
+            || error.detail().is_some_and(|detail| detail.ends_with("is undefined)"));
+        if !undefined {
             return None;
         }
         let at_place = |name: &&Name| {
@@ -221,7 +248,7 @@ fn wrong_step_name(name: &Name) -> Option<ScanError> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("did you mean `steps.{id}.output.{field}`?"),
     };
-    error(format!("a step has `status`, `output` and `error`, but no `{field}`"), help)
+    error(format!("a step has `status`, `output`, `error` and `items`, but no `{field}`"), help)
 }
 
 /// The place of an error in the source.

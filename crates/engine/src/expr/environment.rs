@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use minijinja::{
     Environment, Error, State, UndefinedBehavior, filters as builtin,
-    value::{Rest, Value as Jinja},
+    value::{Kwargs, Rest, Value as Jinja},
 };
 
 use super::{budget, filters, methods};
@@ -142,7 +142,14 @@ fn meter(env: &mut Environment<'static>) {
     env.add_filter("__upper", builtin::upper);
     for name in METERED {
         let inner = format!("__{name}");
-        let metered = move |state: &mut State<'_, '_>, args: Rest<Jinja>| -> Result<Jinja, Error> {
+        let metered = move |state: &mut State<'_, '_>,
+                            args: Rest<Jinja>,
+                            kwargs: Kwargs|
+              -> Result<Jinja, Error> {
+            let mut args = args.0;
+            if kwargs.args().next().is_some() {
+                args.push(Jinja::from(kwargs));
+            }
             budget::charge(state, filters::cost(name, &args)?)?;
             state.apply_filter(&inner, &args)
         };

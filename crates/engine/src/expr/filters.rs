@@ -1,5 +1,7 @@
 //! Filters of our own, and what those of the evaluator may cost.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the evaluator's kinds are an open list")]
+
 use minijinja::{
     Environment, Error, ErrorKind, State,
     value::{Kwargs, Value as Jinja, ValueKind},
@@ -13,6 +15,7 @@ use super::{
 };
 
 pub(super) fn add(env: &mut Environment<'static>) {
+    env.add_test("divisibleby", divisible);
     env.add_filter("__number", number);
     env.add_filter("__sized", sized);
     env.add_filter("__text", text);
@@ -30,17 +33,19 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message.into())
 }
 
+/// The widest `indent`, the longest `batch`.
+const WIDEST: usize = 10_000;
+
 /// What a metered filter may make, in bytes.
 pub(super) fn cost(name: &str, args: &[Jinja]) -> Result<usize, Error> {
     let text = args.first().and_then(Jinja::as_str).unwrap_or_default();
-    let largest = args.iter().skip(1).filter_map(largest_number).max().unwrap_or(0);
     Ok(match name {
         "replace" => {
             let from = args.get(1).and_then(Jinja::as_str).unwrap_or_default();
             let to = args.get(2).map_or(0, |to| to.as_str().map_or(32, str::len));
             text.len().saturating_add(text.matches(from).count().saturating_mul(to))
         }
-        "indent" => text.len().saturating_add(text.lines().count().saturating_mul(largest)),
+        "indent" => text.len().saturating_add((text.lines().count() + 1) * width(args)?),
         "format" => {
             let widest = text.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
             if widest > Some(3) || text.contains('*') {
@@ -49,20 +54,32 @@ pub(super) fn cost(name: &str, args: &[Jinja]) -> Result<usize, Error> {
             let args: usize = args.iter().filter_map(Jinja::as_str).map(str::len).sum();
             args.saturating_mul(2).saturating_add(text.len().saturating_mul(1000))
         }
-        "batch" => largest.saturating_mul(24).saturating_add(text.len() * 8),
+        "batch" => 24 * width(args)? + text.len().saturating_mul(8),
         // Each character of a text may become a value of its own.
         "list" | "sort" | "split" | "lines" => text.len().saturating_mul(8),
         _ => text.len(),
     })
 }
 
-/// The largest number in an argument, which may be a set of named ones.
-fn largest_number(value: &Jinja) -> Option<usize> {
-    if value.is_kwargs() {
-        let keys = value.try_iter().ok()?;
-        return keys.filter_map(|key| value.get_item(&key).ok()?.as_usize()).max();
+/// The width of an `indent` or the length of a `batch`.
+fn width(args: &[Jinja]) -> Result<usize, Error> {
+    let Some(value) = args.get(1) else { return Ok(0) };
+    let value = if value.is_kwargs() { value.get_attr("width")? } else { value.clone() };
+    match value.kind() {
+        ValueKind::Number => value.as_usize().filter(|width| *width <= WIDEST).ok_or_else(|| {
+            invalid(format!("{value} is too large: write a whole number up to {WIDEST}"))
+        }),
+        _ => Ok(0),
     }
-    value.as_usize()
+}
+
+/// The evaluator's own panics on a divisor of zero.
+fn divisible(value: &Jinja, divisor: &Jinja) -> Result<bool, Error> {
+    match (i128::try_from(value.clone()), i128::try_from(divisor.clone())) {
+        (Ok(_), Ok(0)) => Err(invalid("nothing is divisible by zero")),
+        (Ok(value), Ok(divisor)) => Ok(value.checked_rem(divisor).unwrap_or(0) == 0),
+        _ => Ok(false),
+    }
 }
 
 /// The operand of a `*`.
@@ -86,10 +103,14 @@ fn text(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
 
 /// The operand of a `+`.
 fn sized(state: &State<'_, '_>, value: &Jinja) -> Result<Jinja, Error> {
+    if value.is_undefined() {
+        return Err(Error::from(ErrorKind::UndefinedError));
+    }
     charge_value(state, value)?;
     Ok(value.clone())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that a filter has")]
 fn join(
     state: &State<'_, '_>,
     value: &Jinja,
@@ -102,7 +123,7 @@ fn join(
     };
     let attribute = kwargs.get::<Option<String>>("attribute")?;
     kwargs.assert_all_used()?;
-    let mut joined = String::new();
+    let mut text = String::new();
     for (index, item) in value.try_iter()?.enumerate() {
         let mut item = item;
         for name in attribute.iter().flat_map(|path| path.split('.')) {
@@ -111,11 +132,11 @@ fn join(
         charge(state, joiner.len())?;
         charge_value(state, &item)?;
         if index > 0 {
-            joined.push_str(&joiner);
+            text.push_str(&joiner);
         }
-        joined.push_str(&to_text(&item)?);
+        text.push_str(&to_text(&item)?);
     }
-    Ok(joined)
+    Ok(text)
 }
 
 fn string(state: &State<'_, '_>, value: &Jinja) -> Result<String, Error> {
@@ -123,6 +144,7 @@ fn string(state: &State<'_, '_>, value: &Jinja) -> Result<String, Error> {
     to_text(value)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that a filter has")]
 fn json(
     state: &State<'_, '_>,
     value: &Jinja,
@@ -166,6 +188,7 @@ fn boolean(value: &Jinja) -> Result<bool, Error> {
 }
 
 /// Objects laid over each other; the last one wins.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that a filter has")]
 fn combine(value: &Jinja, others: minijinja::value::Rest<Jinja>) -> Result<Jinja, Error> {
     let mut fields: indexmap::IndexMap<String, Jinja> = indexmap::IndexMap::new();
     for object in std::iter::once(value).chain(others.iter()) {

@@ -34,6 +34,7 @@ enum Field {
     Status,
     Output,
     Error,
+    Items,
 }
 
 fn error(range: Range<usize>, message: impl Into<String>, help: &str) -> ScanError {
@@ -97,10 +98,11 @@ impl Path {
     pub(super) fn find<T>(&self, scope: &dyn Scope, look: impl FnOnce(&[&Value]) -> T) -> T {
         let start = match &self.start {
             Start::Root(name) => scope.root(name),
-            Start::Step { id, field } => scope.step(id).and_then(|step| match field {
-                Field::Status => Some(Arc::new(Value::from(step.status))),
-                Field::Output => Some(step.output),
-                Field::Error => Some(step.error.unwrap_or_default()),
+            Start::Step { id, field } => scope.step(id).map(|step| match field {
+                Field::Status => Arc::new(Value::from(step.status)),
+                Field::Output => step.output,
+                Field::Error => step.error.unwrap_or_default(),
+                Field::Items => step.items.unwrap_or_default(),
             }),
         };
         match start {
@@ -111,7 +113,7 @@ impl Path {
 }
 
 fn step_start(source: &str, names: &[(String, usize)]) -> Result<(Start, usize), ScanError> {
-    let help = "write `$.steps.ID.output`, `.status` or `.error`";
+    let help = "write `$.steps.ID.output`, `.status`, `.error` or `.items`";
     let Some((id, _)) = names.get(1) else {
         return Err(error(0..source.len(), "`$.steps` needs the id of a step behind it", help));
     };
@@ -123,10 +125,12 @@ fn step_start(source: &str, names: &[(String, usize)]) -> Result<(Start, usize),
         "status" => Field::Status,
         "output" => Field::Output,
         "error" => Field::Error,
+        "items" => Field::Items,
         other => {
             let near = nearest(other, STEP_FIELDS.into_iter());
             let help = near.map_or(help.to_owned(), |near| format!("did you mean `{near}`?"));
-            let message = "a step has `status`, `output` and `error`: the path takes one of them";
+            let message =
+                "a step has `status`, `output`, `error` and `items`: the path takes one of them";
             return Err(error(0..source.len(), message, &help));
         }
     };
@@ -175,10 +179,9 @@ fn outside_texts(source: &str, sign: char) -> Option<usize> {
             _ if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, c) if c == sign => return Some(at),
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None

@@ -108,15 +108,14 @@ impl Test {
 impl Compare {
     fn eval(&self, scope: &dyn Scope) -> Result<bool, EvalError> {
         let evaluated;
-        let value = match self.value.constant() {
-            Some(value) => value,
-            None => {
-                evaluated = self.value.eval(scope).map_err(|mut error| {
-                    error.pointer = join(&self.pointer.key("value"), &error.pointer);
-                    error
-                })?;
-                &evaluated
-            }
+        let value = if let Some(value) = self.value.constant() {
+            value
+        } else {
+            evaluated = self.value.eval(scope).map_err(|mut error| {
+                error.pointer = join(&self.pointer.key("value"), &error.pointer);
+                error
+            })?;
+            &evaluated
         };
         let result = self.path.find(scope, |found| compare(found, self.operator, value));
         result.map_err(|what| EvalError {

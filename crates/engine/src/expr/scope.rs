@@ -19,8 +19,7 @@ pub trait Scope {
     fn step(&self, id: &str) -> Option<StepView>;
 }
 
-/// What an expression sees of a step: `steps.ID.status`, `.output`, `.error` and
-/// `.items`.
+/// What an expression sees of a step: `steps.ID.status`, `.output`, `.error` and `.items`.
 #[derive(Clone, Debug)]
 pub struct StepView {
     /// How it ended: `completed`, `failed`, `skipped`, …

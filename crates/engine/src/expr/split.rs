@@ -33,13 +33,13 @@ pub(super) fn split(source: &str) -> Result<Vec<Piece>, SplitError> {
     let mut text = 0..0;
     while let Some(found) = source[text.end..].find("{{").map(|at| text.end + at) {
         refuse_statement(source, text.end..found)?;
-        let (inside, end, trims) = expression(source, found)?;
+        let Braces { inside, end, trim_before, trim_after } = expression(source, found)?;
         let before = &source[text.start..found];
-        let kept = if trims.0 { before.trim_end().len() } else { before.len() };
+        let kept = if trim_before { before.trim_end().len() } else { before.len() };
         push_text(&mut pieces, text.start..text.start + kept);
         pieces.push(Piece::Expression(inside));
         let skipped =
-            if trims.1 { source[end..].len() - source[end..].trim_start().len() } else { 0 };
+            if trim_after { source[end..].len() - source[end..].trim_start().len() } else { 0 };
         text = end + skipped..end + skipped;
     }
     refuse_statement(source, text.end..source.len())?;
@@ -53,11 +53,15 @@ fn push_text(pieces: &mut Vec<Piece>, range: Range<usize>) {
     }
 }
 
-/// The inside of the expression that opens at `open`, where it ends, and whether it trims.
-fn expression(
-    source: &str,
-    open: usize,
-) -> Result<(Range<usize>, usize, (bool, bool)), SplitError> {
+struct Braces {
+    inside: Range<usize>,
+    end: usize,
+    trim_before: bool,
+    trim_after: bool,
+}
+
+/// The expression that opens at `open`.
+fn expression(source: &str, open: usize) -> Result<Braces, SplitError> {
     let mut start = open + 2;
     let trim_before = source[start..].starts_with('-');
     if source[start..].starts_with(['-', '+']) {
@@ -72,7 +76,7 @@ fn expression(
                 .as_ref()
                 .is_some_and(|token| token.is("-") && source[token.range.end..].starts_with("}}"));
             let inside = start..token.range.start - usize::from(trim_after);
-            return Ok((inside, token.range.start + 2, (trim_before, trim_after)));
+            return Ok(Braces { inside, end: token.range.start + 2, trim_before, trim_after });
         }
         match token.text {
             "(" | "[" | "{" => depth += 1,

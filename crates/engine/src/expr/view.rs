@@ -53,16 +53,14 @@ impl Object for View {
     }
 
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
-        match self.value() {
-            Value::Array(items) => {
-                if key.kind() != ValueKind::Number {
-                    return None;
-                }
-                let index = key.as_usize()?;
-                Some(self.child(items.get(index)?, || Segment::Index(index)))
-            }
-            _ => self.get_value_by_str(key.as_str()?),
+        let Some(items) = self.value().as_array() else {
+            return self.get_value_by_str(key.as_str()?);
+        };
+        if key.kind() != ValueKind::Number {
+            return None;
         }
+        let index = key.as_usize()?;
+        Some(self.child(items.get(index)?, || Segment::Index(index)))
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Jinja> {
@@ -76,7 +74,7 @@ impl Object for View {
             Value::Object(fields) => {
                 Enumerator::Values(fields.keys().map(|key| Jinja::from(key.as_str())).collect())
             }
-            _ => Enumerator::Empty,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Enumerator::Empty,
         }
     }
 
@@ -84,7 +82,7 @@ impl Object for View {
         match self.value() {
             Value::Array(items) => Some(items.len()),
             Value::Object(fields) => Some(fields.len()),
-            _ => Some(0),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(0),
         }
     }
 }
@@ -95,7 +93,7 @@ pub(super) fn view(value: &Arc<Value>) -> Jinja {
         Value::Array(_) | Value::Object(_) => {
             Jinja::from_object(View { root: Arc::clone(value), path: Vec::new() })
         }
-        other => scalar(other),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => scalar(value),
     }
 }
 

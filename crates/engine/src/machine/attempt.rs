@@ -161,7 +161,9 @@ impl RunState {
             self.set_phase(task, Phase::Attention(Arc::new(evidence)));
             return;
         }
-        let stopped = self.cancel.is_some() && error.class == ErrorClass::Cancelled;
+        let scope = self.step(task.step).scope;
+        let told = self.cancel.is_some() || self.scope(scope).stopped;
+        let stopped = told && error.class == ErrorClass::Cancelled;
         self.step_mut(task.step).main.error = Some(Arc::clone(&error));
         self.set_phase(task, if stopped { Phase::Cancelled } else { Phase::Failed });
         if self.step(task.step).main.timed_out && error.class == ErrorClass::Cancelled {

@@ -99,11 +99,12 @@ impl Shard {
 
     fn start(&mut self, start: Start) {
         let Start { created, deployed, idempotency_key, reply, wait } = start;
-        if self.draining {
-            // The caller sees its channel close; a child is started by the parent's next owner.
+        let id = created.run;
+        if self.draining || self.runs.contains_key(&id) {
+            // Draining: the caller sees its channel close, and a child is started by the parent's
+            // next owner. Here already: a child that was asked for again after a recovery.
             return;
         }
-        let id = created.run;
         let node = self.shared.node();
         let new = NewRun {
             workflow: created.workflow.clone(),
@@ -331,7 +332,6 @@ impl Shard {
             AppendOutcome::Committed => {
                 if let Some(run) = self.runs.get_mut(&id) {
                     run.next_seq += 1;
-                    run.adopting = false;
                     if let Some(started) = run.started.take() {
                         let _ = started.send(Ok(Started { run: id, fresh: true }));
                     }
@@ -353,14 +353,11 @@ impl Shard {
         }
     }
 
-    /// Somebody else wrote where we wanted to: a newer owner, or a former one just before our
-    /// claim.
+    /// Somebody else wrote where we wanted to: a newer owner, a former one just before our claim,
+    /// or whoever created a child before us. If the run is ours all the same, it is read again.
     fn conflict(&mut self, id: RunId) {
-        let adopting = self.runs.get(&id).filter(|run| run.adopting).map(|run| run.claim_epoch);
         self.lose(id);
-        if let Some(epoch) = adopting {
-            recovery::reload(Arc::clone(&self.shared), id, epoch);
-        }
+        recovery::reload(Arc::clone(&self.shared), id);
     }
 
     /// Does what a committed turn leads to.

@@ -164,6 +164,9 @@ impl Driver {
             return false;
         }
         self.feed(Input::Tick);
+        if self.state.status.is_ended() {
+            return false;
+        }
         if !self.open.is_empty() {
             let most = u32::try_from(self.open.len()).unwrap_or(1);
             let which = self.choose(most) as usize;

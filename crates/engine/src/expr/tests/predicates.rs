@@ -46,7 +46,7 @@ fn conditions(#[case] value: Value, #[case] expected: bool) {
 #[case(json!({"field": "$.input[", "operator": "exists"}), "/field", "this is no JSONPath")]
 #[case(json!({"field": "$.input[?@.a == $.item.b]", "operator": "exists"}), "/field", "can't start again")]
 #[case(json!({"field": "$.input", "operator": "in", "value": 3}), "/value", "compare with a list")]
-#[case(json!({"all": [true, {"not": "a ||| b"}]}), "/all/1/not", "syntax error")]
+#[case(json!({"all": [true, {"not": "a && b"}]}), "/all/1/not", "syntax error")]
 #[case(json!("{{ a }} == {{ b }}"), "", "one expression, without text around it")]
 #[case(json!(""), "", "there is no expression in here")]
 #[case(json!({"field": "$.a", "operator": "equals", "value": ["{{ x|nope }}"]}), "/value/0", "no filter")]

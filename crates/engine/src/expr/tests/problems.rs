@@ -22,7 +22,7 @@ use crate::{
 #[case("{{ now() }}", "no function is named `now`", Some("now"))]
 #[case(
     "{{ steps.x.outptu }}",
-    "a step has `status`, `output` and `error`, but no `outptu`",
+    "a step has `status`, `output`, `error` and `items`, but no `outptu`",
     Some("steps.x.outptu")
 )]
 #[case("{{ steps|length }}", "`steps` needs the id of a step behind it", Some("steps"))]
@@ -77,7 +77,6 @@ fn failure(template: &Value) -> EvalError {
 #[case("{{ input.count + input.host }}", "tried to use + operator", "", "")]
 #[case("{{ 'x{' ~ input.nope|upper ~ '*' }}", "`input` has no `nope`", "", "input.nope")]
 #[case("{{ input.big + input.big }}", "does not fit into 64 bits", "", "")]
-#[case("{{ input.tags|map('int')|map('nope') }}", "nope", "", "")]
 fn errors_name_their_place(
     #[case] template: &str,
     #[case] message: &str,

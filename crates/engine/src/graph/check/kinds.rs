@@ -1,0 +1,230 @@
+//! Each kind of step.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::{Checker, scope::Frame, words};
+use crate::{
+    expr::Template,
+    model::{
+        Body, Branch, Choice, Cleanup, Condition, Map, Otherwise, Pointer, Problem, Step, StepKind,
+        Then,
+    },
+};
+
+impl<'w> Checker<'_, 'w> {
+    pub(super) fn step(&mut self, step: &'w Step, at: &Pointer, frame: &Frame<'_, 'w>) {
+        if let Some(when) = &step.when {
+            self.predicate(when, &at.key("when"), frame);
+        }
+        self.policies(step.retry.as_ref(), step.timeout, at);
+        self.misplaced(step, at);
+        match &step.kind {
+            StepKind::Task { uses, with } => self.task(uses, with, at, frame),
+            StepKind::Map { map, body } => self.map(map, body, at, frame),
+            StepKind::Workflow { workflow, with, .. } => self.child(workflow, with, at, frame),
+            StepKind::Parallel { parallel } => self.parallel(parallel, at, frame),
+            StepKind::Decision { decision } => self.decision(decision, at, frame),
+            StepKind::Set { set } => drop(self.template(set, &at.key("set"), frame)),
+            StepKind::Group { body } => self.branch(body, at, frame, None),
+        }
+        if let Some(cleanup) = &step.cleanup {
+            self.cleanup(cleanup, &at.key("cleanup"), frame);
+        }
+    }
+
+    /// A cleanup is evaluated at the end of its list: it sees all of it.
+    fn cleanup(&mut self, cleanup: &Cleanup, at: &Pointer, frame: &Frame<'_, 'w>) {
+        self.policies(cleanup.retry.as_ref(), cleanup.timeout, at);
+        let frame = Frame { current: None, ..*frame };
+        self.task(&cleanup.uses, &cleanup.with, at, &frame);
+    }
+
+    fn task(&mut self, uses: &str, with: &Value, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let template = self.template(with, &at.key("with"), frame);
+        let catalogue = self.catalogue;
+        match catalogue.executor(uses) {
+            Some(info) if template.is_some() => {
+                self.with(with, info.input, &format!("`{uses}`"), at);
+            }
+            Some(_) => {}
+            None => self.unknown_executor(uses, at.key("uses")),
+        }
+    }
+
+    fn unknown_executor(&mut self, uses: &str, at: Pointer) {
+        let names = self.catalogue.names();
+        let problem =
+            Problem::new("unknown-executor", at, format!("there is no executor `{uses}`"));
+        if let Some(near) = words::nearest(uses, names.iter().copied()) {
+            self.report(problem.label(format!("did you mean `{near}`?")));
+            return;
+        }
+        let library = uses.split('.').next().unwrap_or_default();
+        let prefix = format!("{library}.");
+        let same: Vec<_> =
+            names.iter().copied().filter(|name| name.starts_with(&prefix)).take(12).collect();
+        let help = if same.is_empty() {
+            let mut libraries: Vec<_> =
+                names.iter().filter_map(|name| name.split('.').next()).collect();
+            libraries.dedup();
+            match libraries.as_slice() {
+                [] => "no step library is registered".to_owned(),
+                all => format!("the libraries are {}", words::list(all.iter().copied())),
+            }
+        } else {
+            format!("`{library}` has {}", words::list(same))
+        };
+        self.report(problem.label("not known here").help(help));
+    }
+
+    fn branch(
+        &mut self,
+        branch: &'w Branch,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+        binding: Option<&'w str>,
+    ) {
+        let output = branch.output.as_ref();
+        self.list(&branch.steps, output, at, &at.key("steps"), Some(frame), binding);
+    }
+
+    fn map(&mut self, map: &'w Map, body: &'w Body, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let here = at.key("map");
+        let over = self.template(&map.over, &here.key("over"), frame);
+        if let Some(found) = over.as_ref().and_then(Template::constant).filter(|v| !v.is_array()) {
+            let message = "a map goes over a list";
+            self.report(
+                Problem::new("wrong-type", here.key("over"), message)
+                    .label(format!("this is {}", super::schema::kind(found)))
+                    .help("write a list, or an expression that gives one: `{{ input.hosts }}`"),
+            );
+        }
+        if map.max_concurrency == Some(0) {
+            let message = "with no item at a time nothing would ever happen";
+            self.report(
+                Problem::new("out-of-range", here.key("max_concurrency"), message)
+                    .help("write 1 or more, or leave it out to process all at once"),
+            );
+        }
+        self.binding(&map.binding, &here.key("as"), frame);
+        match body {
+            Body::Steps(branch) => self.branch(branch, at, frame, Some(&map.binding)),
+            Body::Workflow { workflow, with, .. } => {
+                let inner = Frame { binding: Some(&map.binding), ..*frame };
+                let inner = Frame { outer: Some(frame), ..inner };
+                self.child(workflow, with, at, &inner);
+            }
+        }
+    }
+
+    fn binding(&mut self, name: &str, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts || !name.chars().all(letter) {
+            let message = format!("`{name}` can't be the name of an item");
+            self.report(
+                Problem::new("bad-name", at.clone(), message)
+                    .help("use letters, digits and `_`, not starting with a digit"),
+            );
+        } else if [
+            "input", "run", "steps", "true", "false", "none", "not", "and", "or", "in", "is", "if",
+            "else",
+        ]
+        .contains(&name)
+        {
+            let message = format!("`{name}` has a meaning in expressions already");
+            self.report(Problem::new("bad-name", at.clone(), message).help("use another name"));
+        } else if let Some(other) = frame.bindings().find(|other| {
+            *other == name || name == format!("{other}_index") || *other == format!("{name}_index")
+        }) {
+            let message = format!("a map around this one calls its item `{other}`");
+            self.report(
+                Problem::new("shadowed-name", at.clone(), message)
+                    .help("give the inner item another name with `as`"),
+            );
+        }
+    }
+
+    fn child(&mut self, name: &str, with: &Value, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let template = self.template(with, &at.key("with"), frame);
+        if name == self.workflow.name {
+            let message = format!("a workflow can't call itself: {name} → {name}");
+            self.report(
+                Problem::new("workflow-cycle", at.key("workflow"), message)
+                    .help("repetition inside of a workflow is a `map`"),
+            );
+            return;
+        }
+        let Some(child) = (self.children)(name) else {
+            let message = format!("no workflow `{name}` was found");
+            self.report(Problem::new("unknown-workflow", at.key("workflow"), message));
+            return;
+        };
+        if let Some(schema) = child.input.as_ref().filter(|_| template.is_some()) {
+            self.with(with, schema, &format!("workflow `{name}`"), at);
+        }
+    }
+
+    fn parallel(
+        &mut self,
+        branches: &'w IndexMap<String, Branch>,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+    ) {
+        let at = at.key("parallel");
+        if branches.is_empty() {
+            self.report(Problem::new("empty-list", at.clone(), "nothing runs in parallel here"));
+        }
+        for (name, branch) in branches {
+            self.branch(branch, &at.key(name), frame, None);
+        }
+    }
+
+    fn decision(&mut self, choices: &'w [Choice], at: &Pointer, frame: &Frame<'_, 'w>) {
+        let at = at.key("decision");
+        if choices.is_empty() {
+            let problem = Problem::new("empty-list", at.clone(), "a decision needs a choice");
+            self.report(problem.help("`- when: CONDITION` with `steps:` or `next:`"));
+        }
+        let mut seen: Vec<&Condition> = Vec::new();
+        let mut always = None;
+        for (index, choice) in choices.iter().enumerate() {
+            let here = at.index(index);
+            if let Some(taken) = always {
+                self.unreachable_choice(&here, &at.index(taken), "always taken");
+            }
+            match choice {
+                Choice::When { when, then } => {
+                    self.predicate(when, &here.key("when"), frame);
+                    let twin = seen.iter().position(|earlier| *earlier == when);
+                    if let Some(twin) = twin.filter(|_| always.is_none()) {
+                        self.unreachable_choice(&here, &at.index(twin), "has the same condition");
+                    }
+                    seen.push(when);
+                    if always.is_none() && *when == Condition::Literal(true) {
+                        always = Some(index);
+                    }
+                    if let Then::Steps { steps } = then {
+                        self.list(steps, None, &here, &here.key("steps"), Some(frame), None);
+                    }
+                }
+                Choice::Otherwise { otherwise } => {
+                    always = always.or(Some(index));
+                    if let Otherwise::Steps(steps) = otherwise {
+                        self.list(steps, None, &here, &here.key("otherwise"), Some(frame), None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn unreachable_choice(&mut self, at: &Pointer, other: &Pointer, why: &str) {
+        let message = "this choice is never taken";
+        self.report(
+            Problem::new("unreachable-choice", at.clone(), message)
+                .related(other.clone(), why)
+                .help("choices are tried in order; `otherwise` is the last one"),
+        );
+    }
+}

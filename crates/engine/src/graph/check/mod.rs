@@ -1,0 +1,111 @@
+//! What is wrong with a workflow, found before it runs: all of it at once, each with its place.
+//!
+//! The checks take any [`Workflow`], from a file or built in Rust, so some rules that the loader
+//! applies to files are applied here again, under the same codes and at the same places.
+//!
+//! What may be read where: a step sees the steps of its own list that come before it (by order, or
+//! by `needs`), and whatever the step that holds its list sees. A list's output and a cleanup see
+//! the whole list, because they are evaluated at its end. What is inside a step is seen from
+//! outside as that step's output only. An id therefore must not be used again further in.
+
+mod catalogue;
+mod expressions;
+mod input;
+mod kinds;
+mod list;
+mod policies;
+mod schema;
+mod scope;
+mod with;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::{Catalogue, ExecutorInfo};
+pub use input::{InputProblem, validate_input};
+
+use crate::model::{Pointer, Problem, Step, Workflow};
+use list::Order;
+use scope::{Frame, Index};
+
+/// Everything that is wrong with a workflow; empty if it can run. `children` finds the workflows
+/// that it calls by name.
+pub fn check<'w>(
+    workflow: &'w Workflow,
+    catalogue: &dyn Catalogue,
+    children: &dyn Fn(&str) -> Option<&'w Workflow>,
+) -> Vec<Problem> {
+    let root = Pointer::root();
+    let mut checker = Checker {
+        workflow,
+        catalogue,
+        children,
+        index: Index::of(&workflow.steps),
+        problems: Vec::new(),
+    };
+    checker.name(&workflow.name, &root.key("workflow"));
+    checker.schema(workflow.input.as_ref());
+    checker.policies(
+        workflow.defaults.retry.as_ref(),
+        workflow.defaults.timeout,
+        &root.key("defaults"),
+    );
+    if workflow.steps.is_empty() {
+        checker.report(
+            Problem::new("empty-list", root.key("steps"), "the workflow has no steps")
+                .help("give it at least one"),
+        );
+    }
+    checker.list(&workflow.steps, workflow.output.as_ref(), &root, &root.key("steps"), None, None);
+    checker.problems
+}
+
+pub(super) struct Checker<'c, 'w> {
+    workflow: &'w Workflow,
+    catalogue: &'c dyn Catalogue,
+    children: &'c dyn Fn(&str) -> Option<&'w Workflow>,
+    index: Index<'w>,
+    problems: Vec<Problem>,
+}
+
+impl<'w> Checker<'_, 'w> {
+    fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// The workflow's name.
+    fn name(&mut self, name: &str, at: &Pointer) {
+        let letter = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(letter) {
+            let message = format!("`{name}` is not the name of a workflow");
+            self.report(
+                Problem::new("bad-name", at.clone(), message)
+                    .help("use letters, digits, `_`, `-` and `.`, starting with a letter or digit"),
+            );
+        }
+    }
+
+    /// A list of steps at `at`, and the output of what holds it.
+    fn list(
+        &mut self,
+        steps: &'w [Step],
+        output: Option<&serde_json::Value>,
+        owner: &Pointer,
+        at: &Pointer,
+        outer: Option<&Frame<'_, 'w>>,
+        binding: Option<&'w str>,
+    ) {
+        let order = Order::of(steps);
+        self.ids(steps, at, outer);
+        self.edges(steps, &order, at);
+        for (place, step) in steps.iter().enumerate() {
+            let frame = Frame { steps, at, order: &order, current: Some(place), outer, binding };
+            self.step(step, &at.index(place), &frame);
+        }
+        if let Some(output) = output {
+            let frame = Frame { steps, at, order: &order, current: None, outer, binding };
+            self.template(output, &owner.key("output"), &frame);
+        }
+    }
+}
