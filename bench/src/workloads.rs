@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use rackwright_engine::{
-    Describe, Effect, Engine, RunRequest, RunStatus, StepContext, StepError, Workflow,
-    executor_fn,
+    Describe, Effect, Engine, RunRequest, RunStatus, StepContext, StepError, Workflow, executor_fn,
     store::RunFilter,
 };
 use serde_json::{Value, json};
@@ -168,9 +167,8 @@ impl Bench<'_> {
             let engine = Arc::clone(&engine);
             tasks.spawn(async move {
                 let name = format!("wf-{k}");
-                let request = RunRequest::new("seq")
-                    .input(json!({ "wf": name }))
-                    .idempotency_key(name);
+                let request =
+                    RunRequest::new("seq").input(json!({ "wf": name })).idempotency_key(name);
                 let outcome = engine.start(request).await?.wait().await?;
                 drop(permit);
                 ensure!(outcome.status == RunStatus::Completed, "{:?}", outcome.errors);

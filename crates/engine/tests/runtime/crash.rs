@@ -85,7 +85,8 @@ fn shape(tree: &[StepView]) -> Vec<String> {
 async fn final_state(run: RunHandle) -> (RunStatus, String, Vec<String>) {
     let shape = {
         let id = run.id();
-        let outcome = tokio::time::timeout(Duration::from_secs(20), async { run.events_until_end().await });
+        let outcome =
+            tokio::time::timeout(Duration::from_secs(20), async { run.events_until_end().await });
         if outcome.await.is_err() {
             panic!("run {id} does not end: {:#?}", shape(&run.view().await.unwrap().tree()));
         }
@@ -166,7 +167,12 @@ async fn sweep_over(open: impl AsyncFn() -> Arc<dyn Store>) {
             second.recover().await.unwrap();
             let found = final_state(second.run(id)).await;
             eprintln!("cut {commits} {after}");
-            assert_eq!(found, expected, "cut {} commit {commits}", if after { "after" } else { "before" });
+            assert_eq!(
+                found,
+                expected,
+                "cut {} commit {commits}",
+                if after { "after" } else { "before" }
+            );
             check_device(&once, &before, &done, &device);
             second.shutdown().await.unwrap();
         }
