@@ -3,8 +3,8 @@
 pub mod api;
 pub mod expr;
 pub mod graph;
-pub mod machine;
 pub mod load;
+pub mod machine;
 pub mod model;
 pub mod runtime;
 pub mod step;

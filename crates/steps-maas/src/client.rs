@@ -70,7 +70,8 @@ impl Client {
         self.send(Method::GET, path, query, None).await
     }
 
-    /// Changes something; sent once. Check the fence before.
+    /// Changes something; sent once. Check the fence before. An operation is named as `?op=…`,
+    /// as MAAS's own clients do.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -162,7 +162,7 @@ async fn commission(
     task.ctx.save(&saved).await?;
     task.begin("Requesting commissioning");
     task.ctx.fence()?;
-    let path = format!("machines/{}/op-commission", saved.system_id);
+    let path = format!("machines/{}/?op=commission", saved.system_id);
     // Not given up on a cancellation: the answer says whether the request was taken.
     let answer = task.client.post::<Machine>(&path, &form(input)).await;
     let machine = match answer {

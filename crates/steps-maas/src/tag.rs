@@ -117,7 +117,7 @@ async fn update(
     system_id: &str,
 ) -> Result<(), StepError> {
     task.ctx.fence()?;
-    let path = format!("tags/{tag}/op-update_nodes");
+    let path = format!("tags/{tag}/?op=update_nodes");
     task.client.post::<Value>(&path, &[(action, system_id.to_owned())]).await?;
     Ok(())
 }

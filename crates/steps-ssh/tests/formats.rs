@@ -1,5 +1,7 @@
 //! The vendors' files: read, changed, and otherwise left alone.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 use indexmap::IndexMap;
 use proptest::prelude::*;
 use rackwright_steps_ssh::{

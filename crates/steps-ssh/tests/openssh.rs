@@ -1,5 +1,7 @@
 //! Against OpenSSH's server, which somebody else wrote.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking, too")]
+
 #[path = "support/sshd.rs"]
 mod sshd;
 mod support;

@@ -2,19 +2,24 @@
 
 use sqlx::{
     SqlSafeStr,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator},
 };
 
 use super::{StoreError, sql::failed};
 
-/// The migrations of these names and texts, numbered from 1. Put together here because sqlx's
-/// macro would need its whole macro crate.
-pub(super) fn migrations(texts: &[(&'static str, &'static str)]) -> Migrator {
+/// Runs those of the migrations, numbered from 1, that are new. They are put together here because
+/// sqlx's macro would need its whole macro crate.
+pub(super) async fn migrate(
+    connection: &mut impl Migrate,
+    texts: &[(&'static str, &'static str)],
+) -> Result<(), MigrateError> {
     let migration = |(number, (name, text)): (i64, &(&'static str, &'static str))| {
         let text = text.into_sql_str();
         Migration::new(number, (*name).into(), MigrationType::Simple, text, false)
     };
-    Migrator::with_migrations((1..).zip(texts).map(migration).collect())
+    let migrator = Migrator::with_migrations((1..).zip(texts).map(migration).collect());
+    // Not `run`: the future it makes of a borrowed connection is not `Send`.
+    migrator.run_direct(None, connection, false).await
 }
 
 /// Why the tables could not be brought up to date.

@@ -84,31 +84,31 @@ impl Executor for FlashExecutor {
 
 /// `d.set`: a change that may be made again.
 pub(crate) fn set(device: Device) -> impl Executor {
-    executor_fn(Describe::new("d.set", Effect::Idempotent), move |ctx: StepContext, input: Value| {
-        let device = device.clone();
-        async move {
-            device.note(ctx.path(), |it| {
-                it.calls += 1;
-                it.changes += 1;
-            });
-            Ok::<_, StepError>(input)
-        }
-    })
+    executor_fn(
+        Describe::new("d.set", Effect::Idempotent),
+        move |ctx: StepContext, input: Value| {
+            let device = device.clone();
+            async move {
+                device.note(ctx.path(), |it| {
+                    it.calls += 1;
+                    it.changes += 1;
+                });
+                Ok::<_, StepError>(input)
+            }
+        },
+    )
 }
 
 /// `d.second`: fails the first time that it is tried.
 pub(crate) fn second(device: Device) -> impl Executor {
-    executor_fn(
-        Describe::new("d.second", Effect::Idempotent),
-        move |ctx: StepContext, _: Value| {
-            let device = device.clone();
-            async move {
-                device.note(ctx.path(), |it| it.calls += 1);
-                if ctx.attempt() == 1 {
-                    return Err(StepError::transient("d.first", "not the first time"));
-                }
-                Ok::<_, StepError>(json!("second"))
+    executor_fn(Describe::new("d.second", Effect::Idempotent), move |ctx: StepContext, _: Value| {
+        let device = device.clone();
+        async move {
+            device.note(ctx.path(), |it| it.calls += 1);
+            if ctx.attempt() == 1 {
+                return Err(StepError::transient("d.first", "not the first time"));
             }
-        },
-    )
+            Ok::<_, StepError>(json!("second"))
+        }
+    })
 }

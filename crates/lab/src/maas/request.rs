@@ -110,7 +110,10 @@ fn value<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use rackwright_engine::model::Timestamp;
+
     use super::*;
+    use crate::maas::{auth, change::change, look::look};
 
     #[test]
     fn an_operation_is_found_wherever_it_stands() {
@@ -126,6 +129,27 @@ mod tests {
         assert_eq!(op("/MAAS/api/2.0/machines/abc%201/", "op=commission", &[]), wanted);
         assert_eq!(op("/MAAS/api/2.0/machines/abc%201/", "", &[("op", "commission")]), wanted);
         assert!(Request::new("GET", "/MAAS/", "", Vec::new()).is_none());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_a_client_sends_panics(
+            path in "/MAAS/api/2.0/(\\PC|/|%|\\+|op-){0,30}",
+            query in "(\\PC|&|=|%){0,30}",
+            kind in "(multipart/form-data; boundary=b|application/x-www-form-urlencoded)",
+            body in "(--b|\r\n|Content-Disposition: form-data; name=\"a\"|base64|\\PC){0,20}",
+            header in "OAuth (oauth_(nonce|token|timestamp)=\"|\\PC|,|%){0,20}",
+        ) {
+            let form = form::fields(&kind, body.as_bytes()).unwrap_or_default();
+            if let Some(request) = Request::new("POST", &path, &query, form) {
+                let (mut rack, now) = (crate::Rack::generate(1, 1), Timestamp::from_micros(0));
+                look(&rack, now, &request);
+                change(&mut rack, now, crate::Clock::new(1.0), &request);
+            }
+            let nonces = auth::Nonces::default();
+            let checked = auth::check(Some(&header), "a:b:c", Timestamp::from_micros(0), &nonces);
+            proptest::prop_assert!(checked.is_err());
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use sqlx::{
 
 use crate::store::{
     StoreError,
-    migrate::{migrations, not_migrated},
+    migrate::{migrate, not_migrated},
     sql::failed,
 };
 
@@ -56,11 +56,10 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     let mut connection = options.connect().await.map_err(failed("opening the SQLite file"))?;
     let first = include_str!("../../../migrations/sqlite/0001_foundation.sql");
-    let migrator = migrations(&[("foundation", first)]);
     let mut tries = 0;
     loop {
         tries += 1;
-        match migrator.run(&mut connection).await {
+        match migrate(&mut connection, &[("foundation", first)]).await {
             Ok(()) => return Ok(connection),
             Err(error) if tries == MIGRATION_TRIES => return Err(not_migrated(error)),
             Err(error) => tracing::debug!(%error, "the migrations are tried again"),
