@@ -15,6 +15,8 @@ use super::{
 pub(super) const TITLE: f64 = 14.0;
 pub(super) const DETAIL: f64 = 11.5;
 pub(super) const LINE: f64 = 16.0;
+/// Between one row of nodes and the next.
+const RANKS: f64 = 42.0;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Point {
@@ -55,10 +57,15 @@ pub(super) struct Layout {
     pub ways: Vec<Way>,
 }
 
+/// How wide a text in bold letters is.
+pub(super) fn bold(text: &str, size: f64) -> f64 {
+    width(text, size) * 1.12
+}
+
 /// How large a node has to be for its texts.
 fn size(node: &Node) -> (f64, f64) {
     let details = node.details.iter().map(|line| width(&short(line), DETAIL)).fold(0.0, f64::max);
-    let text = width(&short(&node.title), TITLE).max(details);
+    let text = bold(&short(&node.title), TITLE).max(details);
     let lines = LINE * to_f64(1 + node.details.len());
     match node.shape {
         Shape::Start | Shape::End => (16.0, 16.0),
@@ -121,7 +128,7 @@ pub(super) fn layout(picture: &Picture) -> Layout {
         rankdir: RankDir::TB,
         nodesep: 36.0,
         edgesep: 24.0,
-        ranksep: 34.0,
+        ranksep: RANKS,
         ..LayoutOptions::default()
     };
     dagre::layout(&mut graph, Some(options));
@@ -133,7 +140,7 @@ fn wide_enough(picture: &Picture, index: usize) -> f64 {
     let group = picture.nodes[index].group;
     let Some(group) = group else { return 0.0 };
     let is_first = picture.nodes[..index].iter().all(|node| node.group != Some(group));
-    if is_first { width(&headline(&picture.groups[group].title), DETAIL) + 8.0 } else { 0.0 }
+    if is_first { bold(&headline(&picture.groups[group].title), DETAIL) } else { 0.0 }
 }
 
 fn read(picture: &Picture, graph: &Graph<NodeLabel, EdgeLabel>) -> Layout {
@@ -162,7 +169,7 @@ fn read(picture: &Picture, graph: &Graph<NodeLabel, EdgeLabel>) -> Layout {
         }
     };
     let nodes: Vec<_> = (0..picture.nodes.len()).map(|index| area(format!("n{index}"))).collect();
-    let group = |index| with_head(picture, index, area(format!("g{index}")));
+    let group = |index| with_head(area(format!("g{index}")));
     let groups = (0..picture.groups.len()).map(group).collect();
     let mut ways: Vec<_> = picture.edges.iter().enumerate().map(way).collect();
     for (edge, way) in picture.edges.iter().zip(&mut ways) {
@@ -177,13 +184,10 @@ fn read(picture: &Picture, graph: &Graph<NodeLabel, EdgeLabel>) -> Layout {
     Layout { nodes, groups, ways }
 }
 
-/// A box with room for its title on top, and for the titles of the boxes that start there too.
-fn with_head(picture: &Picture, index: usize, area: Area) -> Area {
-    let inner = picture.groups.iter().enumerate().filter(|(_, group)| group.parent == Some(index));
-    let levels = |index| with_head(picture, index, Area { height: 0.0, ..area }).height;
-    let inner = inner.map(|(index, _)| levels(index)).fold(0.0, f64::max);
-    let head = LINE + inner;
-    Area { y: area.y - head / 2.0, height: area.height + head, ..area }
+/// A box with room for its title on top. Boxes that start together are [`RANKS`]` / 2` apart, so
+/// that each has room for its own.
+fn with_head(area: Area) -> Area {
+    Area { y: area.y - LINE / 2.0, height: area.height + LINE, ..area }
 }
 
 /// The corners of shapes that have others than a rectangle.

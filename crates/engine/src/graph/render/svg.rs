@@ -3,9 +3,9 @@
 use std::fmt::{Result, Write};
 
 use super::{
-    layout::{Area, DETAIL, LINE, Layout, Point, TITLE, Way, corners, layout, to_f64},
+    layout::{Area, DETAIL, LINE, Layout, Point, TITLE, Way, bold, corners, layout, to_f64},
     picture::{Node, Picture, Shape},
-    text::{headline, short, width},
+    text::{headline, short},
 };
 
 /// Colours for light and dark pages; nothing in the picture is told by colour alone.
@@ -86,7 +86,7 @@ fn bounds(layout: &Layout) -> Bounds {
 fn document(out: &mut String, picture: &Picture, layout: &Layout) -> Result {
     let bounds = bounds(layout);
     let title = short(&picture.title);
-    let wide = width(&title, TITLE + 2.0);
+    let wide = bold(&title, TITLE + 2.0);
     let across = (bounds.right - bounds.left).max(wide) + 2.0 * MARGIN;
     let height = bounds.bottom - bounds.top + 2.0 * MARGIN + HEAD;
     let (left, top) = (bounds.left - MARGIN, bounds.top - MARGIN - HEAD);
@@ -150,7 +150,7 @@ fn group_box(out: &mut String, area: &Area, repeated: bool) -> Result {
 /// The title of a box, over the edges that lead into it.
 fn group_title(out: &mut String, area: &Area, title: &str) -> Result {
     let line = headline(title);
-    let wide = width(&line, DETAIL).min(area.width - 8.0);
+    let wide = (bold(&line, DETAIL) + 6.0).min(area.width - 8.0);
     let (left, top) = (area.left() + 6.0, area.top() + 4.0);
     let plate = Area { x: left + wide / 2.0, y: top + LINE / 2.0, width: wide, height: LINE };
     rect(out, "paper plate", &plate, 3.0)?;
@@ -218,8 +218,9 @@ fn node_shape(out: &mut String, node: &Node, area: &Area) -> Result {
 fn node_text(out: &mut String, node: &Node, area: &Area) -> Result {
     let lines = to_f64(1 + node.details.len());
     let mut y = area.y - (lines - 1.0) * LINE / 2.0;
-    let size = if node.shape == Shape::Nothing { DETAIL } else { TITLE };
-    let texts = std::iter::once((&node.title, "title", size));
+    let (class, size) =
+        if node.shape == Shape::Nothing { ("detail", DETAIL) } else { ("title", TITLE) };
+    let texts = std::iter::once((&node.title, class, size));
     for (text, class, size) in texts.chain(node.details.iter().map(|line| (line, "detail", DETAIL)))
     {
         let (x, base) = (area.x, y + size * 0.35);

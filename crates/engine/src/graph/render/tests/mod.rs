@@ -208,7 +208,7 @@ fn numbered(mut steps: Vec<Value>) -> Value {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
     #[test]
     fn anything_is_drawn_and_always_the_same(list in prop::collection::vec(steps(), 0..6)) {
