@@ -3,6 +3,7 @@
 pub mod api;
 pub mod expr;
 pub mod graph;
+pub mod load;
 pub mod machine;
 pub mod model;
 pub mod runtime;

@@ -63,8 +63,11 @@ impl Retry {
 
     const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
+    /// The delay of a policy that names none.
+    pub const DEFAULT_DELAY: HumanDuration = HumanDuration(Duration::from_secs(1));
+
     fn default_delay() -> HumanDuration {
-        HumanDuration(Duration::from_secs(1))
+        Self::DEFAULT_DELAY
     }
 
     /// Whether this class of error is tried again.

@@ -165,7 +165,8 @@ pub struct Map {
 }
 
 impl Map {
-    fn default_name() -> String {
+    /// What the current element is called if the map does not say.
+    pub fn default_name() -> String {
         "item".to_owned()
     }
 }

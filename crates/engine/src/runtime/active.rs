@@ -49,9 +49,7 @@ pub(crate) struct ActiveRun {
     pub(super) attempts: Vec<Attempt>,
     pub(super) create: Option<Box<NewRun>>,
     pub(super) started: Option<oneshot::Sender<Result<Started, StepError>>>,
-    /// Claimed, and the claim is not in the journal yet.
-    pub(super) adopting: bool,
-    /// The epoch of that claim.
+    /// The epoch at which the run was claimed.
     pub(super) claim_epoch: u64,
     pub(super) dirty: bool,
     /// When events that were not worth a commit of their own are committed anyway.
@@ -84,7 +82,6 @@ impl ActiveRun {
             attempts: Vec::new(),
             create: None,
             started: None,
-            adopting: false,
             claim_epoch: 1,
             dirty: false,
             flush_at: None,

@@ -26,7 +26,7 @@ pub(super) async fn claim_all(
             return Ok(total);
         }
         total += claims.len();
-        adopt(shared, claims.iter().map(|claim| Claimed::from(claim)).collect()).await?;
+        adopt(shared, claims.iter().map(Claimed::from).collect()).await?;
     }
 }
 
@@ -86,7 +86,6 @@ fn restore(
     let state = state.ok_or("its journal is empty")?;
     let next_seq = rows.last().map_or(0, |row| row.seq + 1);
     let mut run = ActiveRun::new(deployed, state, next_seq);
-    run.adopting = true;
     run.claim_epoch = claim.epoch;
     run.row_status = claim.status;
     Ok(run)
@@ -98,19 +97,20 @@ pub(crate) fn decode(row: &JournalRow) -> Result<Vec<(Timestamp, Event)>, serde_
     Ok(events.into_iter().map(|event| (row.at, event)).collect())
 }
 
-/// Reads a claimed run once more: its former owner wrote between our claim and our first append.
-pub(super) fn reload(shared: Arc<Shared>, run: RunId, epoch: u64) {
+/// Reads a run again that is this node's by the store's word, although its journal went on
+/// elsewhere.
+pub(super) fn reload(shared: Arc<Shared>, run: RunId) {
     tokio::spawn(async move {
         let record = match shared.store.run(run).await {
             Ok(Some(record)) => record,
             Ok(None) => return,
             Err(error) => return tracing::warn!(%run, %error, "could not read a claimed run again"),
         };
-        if record.owner != Some(shared.node()) || record.epoch != epoch {
+        if record.owner != Some(shared.node()) || record.status.is_ended() {
             return;
         }
-        let claim = Claimed { run, epoch, status: record.status, version: record.version };
-        if let Err(error) = adopt(&shared, vec![claim]).await {
+        let (epoch, status, version) = (record.epoch, record.status, record.version);
+        if let Err(error) = adopt(&shared, vec![Claimed { run, epoch, status, version }]).await {
             tracing::warn!(%run, %error, "could not read a claimed run again");
         }
     });

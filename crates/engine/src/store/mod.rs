@@ -14,11 +14,16 @@
 //! * **One owner.** A run has one owner at one epoch. A lease that has run out is never renewed.
 
 mod append;
+mod claims;
 mod clock;
 mod error;
 mod memory;
+mod migrate;
 mod node;
+mod postgres;
 mod record;
+mod sql;
+mod sqlite;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,7 +37,9 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use node::{NodeRecord, NodeStatus, Renewal};
+pub use postgres::PostgresStore;
 pub use record::{Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord};
+pub use sqlite::SqliteStore;
 
 /// Commits appends. Owns its place in the store (a connection), and finds a new one when it breaks.
 #[async_trait]
@@ -143,6 +150,8 @@ pub trait Store: Send + Sync + 'static {
 pub async fn open(url: &str) -> Result<Arc<dyn Store>, StoreError> {
     match url.split_once(':').map(|(scheme, _)| scheme) {
         Some("memory") => Ok(Arc::new(MemoryStore::new())),
+        Some("sqlite") => Ok(Arc::new(SqliteStore::open(url).await?)),
+        Some("postgres" | "postgresql") => Ok(Arc::new(PostgresStore::open(url).await?)),
         Some(_) | None => Err(StoreError::UnknownUrl { url: error::without_password(url) }),
     }
 }

@@ -37,7 +37,7 @@ pub struct RunRecord {
     pub takeovers: u32,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When its status last changed.
+    /// When its owner last changed its row.
     pub updated_at: Timestamp,
 }
 

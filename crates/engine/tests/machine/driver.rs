@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::invariants::Invariants;
 
 /// A command that was given and has not come to its end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Open {
     Run(TaskRef, u32),
     Observe(TaskRef),
@@ -164,6 +164,9 @@ impl Driver {
             return false;
         }
         self.feed(Input::Tick);
+        if self.state.status.is_ended() {
+            return false;
+        }
         if !self.open.is_empty() {
             let most = u32::try_from(self.open.len()).unwrap_or(1);
             let which = self.choose(most) as usize;

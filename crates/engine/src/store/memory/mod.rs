@@ -154,9 +154,10 @@ impl Store for MemoryStore {
 
     async fn join(&self, node: &NodeRecord, ttl: Duration) -> Result<Timestamp, StoreError> {
         let now = self.clock.now();
-        match self.state().await.join(node, now.after(ttl), now) {
-            true => Ok(now),
-            false => Err(StoreError::joined_before(node.id)),
+        if self.state().await.join(node, now.after(ttl), now) {
+            Ok(now)
+        } else {
+            Err(StoreError::joined_before(node.id))
         }
     }
 

@@ -246,7 +246,8 @@ impl State {
     pub(super) fn leave(&mut self, node: NodeId, now: Timestamp) {
         for run in self.runs.values_mut().filter(|run| run.record.owner == Some(node)) {
             let status = run.record.status;
-            run.update(RunUpdate { status, wake_at: Some(now), release: true }.settled(now), now);
+            let released = RunUpdate { status, wake_at: Some(now), release: true };
+            run.update(released.settled(now), run.record.updated_at);
         }
         self.nodes.remove(&node);
     }

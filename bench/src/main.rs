@@ -1,0 +1,54 @@
+//! `rackwright-bench-driver MODE`: runs one workload or one raw probe. The sizes and the store
+//! come from the environment; `rackwright_bench::contract` lists the variables.
+
+use clap::{Parser, Subcommand};
+use rackwright_bench::{
+    contract::Settings,
+    raw,
+    workloads::{self, Workload},
+};
+
+/// Runs one workload of the benchmark, or one raw probe of the store under it.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    mode: Mode,
+}
+
+#[derive(Subcommand)]
+enum Mode {
+    /// One run of many steps, one after the other.
+    W1,
+    /// Many runs, a fixed number of them in flight.
+    W2,
+    /// One run whose steps are all parallel.
+    W3,
+    /// Starts, one after the other.
+    W4,
+    /// Many runs in flight; the harness kills the process.
+    W5run,
+    /// What `w5run` left is recovered and completed.
+    W5recover,
+    /// Inserts into SQLite with nothing on top.
+    RawSqlite,
+    /// Inserts into PostgreSQL with nothing on top.
+    RawPostgres,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let settings = Settings::from_env()?;
+    let workload = match cli.mode {
+        Mode::W1 => Workload::Sequence,
+        Mode::W2 => Workload::Throughput,
+        Mode::W3 => Workload::FanOut,
+        Mode::W4 => Workload::Start,
+        Mode::W5run => Workload::CrashRun,
+        Mode::W5recover => Workload::CrashRecover,
+        Mode::RawSqlite => return raw::sqlite(&settings).await,
+        Mode::RawPostgres => return raw::postgres(&settings).await,
+    };
+    workloads::run(workload, &settings).await
+}

@@ -1,0 +1,79 @@
+//! Tree → model. Every function reports what is wrong and goes on; `None` means that something
+//! was reported. Where `Some` comes back the model may still lack what was wrong in it, so a
+//! workflow counts only if nothing was reported.
+
+mod choice;
+mod condition;
+mod fields;
+mod kind;
+pub(super) mod patterns;
+mod policy;
+mod shapes;
+mod step;
+mod values;
+
+use super::yaml::{Kind, Node};
+use crate::model::{Defaults, Pointer, Problem, Workflow};
+
+/// Decodes a file's tree; `text` is the file.
+pub(super) fn workflow(node: &Node, text: &str) -> (Option<Workflow>, Vec<Problem>) {
+    let mut decoder = Decoder { text, problems: Vec::new() };
+    let workflow = decoder.workflow(node, &Pointer::root());
+    (workflow, decoder.problems)
+}
+
+struct Decoder<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl Decoder<'_> {
+    /// More than anybody mends at once; looking for more only costs time.
+    const MOST: usize = 500;
+
+    fn report(&mut self, problem: Problem) {
+        if self.problems.len() < Self::MOST {
+            self.problems.push(problem);
+        }
+    }
+
+    fn workflow(&mut self, node: &Node, at: &Pointer) -> Option<Workflow> {
+        let fields = self.fields(node, at, &shapes::WORKFLOW)?;
+        let name = self.required(&fields, "workflow", Self::workflow_name);
+        let description = self.optional(&fields, "description", Self::text);
+        let input = self.optional(&fields, "input", Self::input_schema);
+        let defaults = self.optional(&fields, "defaults", Self::defaults).unwrap_or_default();
+        let steps = self.required(&fields, "steps", Self::some_steps);
+        let output = self.optional(&fields, "output", Self::free);
+        Some(Workflow { name: name?, description, input, defaults, steps: steps?, output })
+    }
+
+    fn defaults(&mut self, node: &Node, at: &Pointer) -> Option<Defaults> {
+        let fields = self.fields(node, at, &shapes::DEFAULTS)?;
+        Some(Defaults {
+            timeout: self.optional(&fields, "timeout", Self::timeout),
+            retry: self.optional(&fields, "retry", Self::retry),
+        })
+    }
+
+    /// The input's JSON Schema.
+    fn input_schema(&mut self, node: &Node, at: &Pointer) -> Option<serde_json::Value> {
+        if !matches!(node.kind, Kind::Map(_) | Kind::Bool(_)) {
+            self.wrong_type(node, at, "a JSON Schema such as `{ type: object, properties: … }`");
+            return None;
+        }
+        let schema = self.free(node, at)?;
+        if let Err(error) = jsonschema::meta::validate(&schema) {
+            let inside = error.instance_path().to_string();
+            let place = inside
+                .split('/')
+                .skip(1)
+                .fold(at.clone(), |at, part| at.key(&part.replace("~1", "/").replace("~0", "~")));
+            self.report(
+                Problem::new("invalid-schema", place, "`input` is not a valid JSON Schema")
+                    .label(error.to_string()),
+            );
+        }
+        Some(schema)
+    }
+}

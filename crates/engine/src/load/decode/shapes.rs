@@ -1,0 +1,167 @@
+//! Which fields stand where, and what to say of those that don't.
+
+/// The fields of an object of the format.
+pub(super) struct Shape {
+    /// What it is called: `a step`.
+    pub(super) what: &'static str,
+    /// What may stand in it.
+    pub(super) fields: &'static [&'static str],
+    /// Fields of the format that this version does not run.
+    pub(super) later: &'static [&'static str],
+    /// What people write instead, and what to tell them.
+    pub(super) hints: &'static [(&'static str, &'static str)],
+}
+
+/// Fields that make a step what it is.
+pub(super) const KINDS: [&str; 7] =
+    ["uses", "map", "workflow", "parallel", "decision", "set", "steps"];
+/// Kinds that the format knows and this version does not run.
+pub(super) const LATER_KINDS: [&str; 5] = ["rollout", "repeat", "wait", "approval", "signal"];
+
+pub(super) const WORKFLOW: Shape = Shape {
+    what: "a workflow",
+    fields: &["workflow", "steps", "description", "input", "defaults", "output"],
+    later: &["finally", "limits", "locks", "pool", "undo", "window"],
+    hints: &[
+        ("name", "the name of a workflow is the value of `workflow`"),
+        ("id", "the name of a workflow is the value of `workflow`"),
+        ("inputs", "`input` holds a JSON Schema"),
+        ("params", "`input` holds a JSON Schema"),
+        ("tasks", "steps stand under `steps`"),
+        ("jobs", "steps stand under `steps`"),
+        ("retry", "policies for all steps stand under `defaults`"),
+        ("timeout", "policies for all steps stand under `defaults`"),
+        ("outputs", "the field is called `output`"),
+    ],
+};
+
+pub(super) const DEFAULTS: Shape =
+    Shape { what: "`defaults`", fields: &["timeout", "retry"], later: &[], hints: &[] };
+
+pub(super) const STEP: Shape = Shape {
+    what: "a step",
+    fields: &[
+        "id",
+        "uses",
+        "with",
+        "description",
+        "when",
+        "needs",
+        "map",
+        "workflow",
+        "parallel",
+        "decision",
+        "set",
+        "steps",
+        "output",
+        "retry",
+        "timeout",
+        "on_error",
+        "cleanup",
+        "next",
+    ],
+    later: &[
+        "rollout", "repeat", "wait", "approval", "signal", "undo", "locks", "window", "pool",
+        "limits",
+    ],
+    hints: &[
+        ("name", "a step is named by `id`; text for people goes under `description`"),
+        ("if", "the condition of a step is called `when`"),
+        ("depends_on", "what a step waits for is called `needs`"),
+        ("action", "the executor is named by `uses`"),
+        ("executor", "the executor is named by `uses`"),
+        ("module", "the executor is named by `uses`"),
+        ("args", "the input of an executor stands under `with`"),
+        ("input", "the input of an executor stands under `with`"),
+        ("params", "the input of an executor stands under `with`"),
+        ("foreach", "use `map: { over: … }` with `steps:` beside it"),
+        ("loop", "use `map: { over: … }` with `steps:` beside it"),
+        ("retries", "use `retry: { max_attempts: 3 }`"),
+        ("switch", "use `decision:`"),
+        ("continue_on_error", "use `on_error: continue`"),
+        ("ignore_errors", "use `on_error: continue`"),
+        ("version", "the version is pinned when the file is loaded; it is never written"),
+        ("over", "`over` stands in `map`"),
+        ("max_concurrency", "`max_concurrency` stands in `map`"),
+        ("otherwise", "`otherwise` stands in the list of `decision`"),
+    ],
+};
+
+pub(super) const MAP: Shape = Shape {
+    what: "`map`",
+    fields: &["over", "as", "max_concurrency", "on_error"],
+    later: &[],
+    hints: &[
+        ("steps", "`steps` stands beside `map`, not in it"),
+        ("workflow", "`workflow` stands beside `map`, not in it"),
+        ("with", "`with` stands beside `map`, not in it"),
+        ("output", "`output` stands beside `map`, not in it"),
+        ("in", "the list is called `over`"),
+        ("items", "the list is called `over`"),
+        ("concurrency", "use `max_concurrency`"),
+        ("parallel", "use `max_concurrency`"),
+    ],
+};
+
+pub(super) const BRANCH: Shape =
+    Shape { what: "a branch", fields: &["steps", "output"], later: &[], hints: &[] };
+
+pub(super) const CHOICE: Shape = Shape {
+    what: "a choice",
+    fields: &["when", "steps", "next", "otherwise"],
+    later: &[],
+    hints: &[
+        ("if", "the condition of a choice is called `when`"),
+        ("else", "use `otherwise`"),
+        ("default", "use `otherwise`"),
+        ("then", "use `steps`"),
+        ("goto", "use `next`"),
+        ("uses", "a choice holds `steps:`, and a step in it has the `uses`"),
+    ],
+};
+
+pub(super) const JUMP: Shape = Shape {
+    what: "`otherwise`",
+    fields: &["next"],
+    later: &[],
+    hints: &[("steps", "write the list itself: `otherwise: [ … ]`")],
+};
+
+pub(super) const RETRY: Shape = Shape {
+    what: "`retry`",
+    fields: &["max_attempts", "backoff", "delay", "max_delay", "jitter", "on"],
+    later: &[],
+    hints: &[
+        ("count", "use `max_attempts`, which counts the first attempt too"),
+        ("attempts", "use `max_attempts`, which counts the first attempt too"),
+        ("max_retries", "use `max_attempts`, which counts the first attempt too"),
+        ("interval", "use `delay`"),
+        ("classes", "the error classes stand under `on`"),
+    ],
+};
+
+pub(super) const TIMEOUT: Shape =
+    Shape { what: "`timeout`", fields: &["attempt", "total"], later: &["queue"], hints: &[] };
+
+pub(super) const CLEANUP: Shape = Shape {
+    what: "`cleanup`",
+    fields: &["policy", "uses", "with", "retry", "timeout"],
+    later: &[],
+    hints: &[
+        ("when", "when a cleanup is owed is said by `policy`"),
+        ("steps", "a cleanup calls one executor: `uses` and `with`"),
+    ],
+};
+
+pub(super) const COMPARE: Shape = Shape {
+    what: "a condition",
+    fields: &["field", "operator", "value", "all", "any", "not"],
+    later: &[],
+    hints: &[
+        ("and", "use `all`"),
+        ("or", "use `any`"),
+        ("path", "use `field`"),
+        ("op", "use `operator`"),
+        ("expression", "write the expression itself: `when: \"{{ … }}\"`"),
+    ],
+};

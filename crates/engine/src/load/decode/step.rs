@@ -1,0 +1,50 @@
+//! Steps: what all of them may have.
+
+use super::{Decoder, shapes};
+use crate::{
+    load::yaml::Node,
+    model::{Pointer, Step},
+};
+
+impl Decoder<'_> {
+    pub(super) fn steps(&mut self, node: &Node, at: &Pointer) -> Option<Vec<Step>> {
+        self.list(node, at, "a list of steps", Self::step)
+    }
+
+    /// Steps where none at all would be a mistake.
+    pub(super) fn some_steps(&mut self, node: &Node, at: &Pointer) -> Option<Vec<Step>> {
+        let steps = self.steps(node, at)?;
+        self.not_empty(node, at, "a step")?;
+        Some(steps)
+    }
+
+    fn step(&mut self, node: &Node, at: &Pointer) -> Option<Step> {
+        let fields = self.fields(node, at, &shapes::STEP)?;
+        let id = self.required(&fields, "id", Self::id);
+        let description = self.optional(&fields, "description", Self::text);
+        let when = self.optional(&fields, "when", Self::condition);
+        let needs = self.optional(&fields, "needs", Self::needs);
+        let kind = self.kind(&fields);
+        let retry = self.optional(&fields, "retry", Self::retry);
+        let timeout = self.optional(&fields, "timeout", Self::timeout);
+        let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
+        let cleanup = self.optional(&fields, "cleanup", Self::cleanup);
+        let next = self.optional(&fields, "next", Self::next);
+        Some(Step {
+            id: id?,
+            description,
+            when,
+            needs,
+            kind: kind?,
+            retry,
+            timeout,
+            on_error,
+            cleanup,
+            next,
+        })
+    }
+
+    fn needs(&mut self, node: &Node, at: &Pointer) -> Option<Vec<String>> {
+        self.list(node, at, "a list of step ids", Self::id)
+    }
+}

@@ -1,0 +1,56 @@
+//! The places where a workflow calls others.
+
+use crate::model::{
+    Body, Branch, Choice, Otherwise, Pointer, Step, StepKind, Then, Version, Workflow,
+};
+
+type Visitor<'v> = dyn FnMut(&Pointer, &str, &mut Option<Version>) + 'v;
+
+/// Calls `visitor` with the place, the name and the pinned version of each call, in the order of
+/// the file.
+pub(super) fn visit(workflow: &mut Workflow, visitor: &mut Visitor<'_>) {
+    steps(&mut workflow.steps, &Pointer::root().key("steps"), visitor);
+}
+
+fn steps(steps: &mut [Step], at: &Pointer, visitor: &mut Visitor<'_>) {
+    for (index, step) in steps.iter_mut().enumerate() {
+        kind(&mut step.kind, &at.index(index), visitor);
+    }
+}
+
+fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
+    match kind {
+        StepKind::Workflow { workflow, version, .. }
+        | StepKind::Map { body: Body::Workflow { workflow, version, .. }, .. } => {
+            visitor(&at.key("workflow"), workflow, version);
+        }
+        StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
+            branch(body, at, visitor);
+        }
+        StepKind::Parallel { parallel } => {
+            for (name, body) in parallel {
+                branch(body, &at.key("parallel").key(name), visitor);
+            }
+        }
+        StepKind::Decision { decision } => {
+            for (index, choice) in decision.iter_mut().enumerate() {
+                let at = at.key("decision").index(index);
+                match choice {
+                    Choice::When { then: Then::Steps { steps: inner }, .. } => {
+                        steps(inner, &at.key("steps"), visitor);
+                    }
+                    Choice::Otherwise { otherwise: Otherwise::Steps(inner) } => {
+                        steps(inner, &at.key("otherwise"), visitor);
+                    }
+                    Choice::When { then: Then::Next { .. }, .. }
+                    | Choice::Otherwise { otherwise: Otherwise::Jump { .. } } => {}
+                }
+            }
+        }
+        StepKind::Task { .. } | StepKind::Set { .. } => {}
+    }
+}
+
+fn branch(branch: &mut Branch, at: &Pointer, visitor: &mut Visitor<'_>) {
+    steps(&mut branch.steps, &at.key("steps"), visitor);
+}

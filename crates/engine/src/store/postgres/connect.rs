@@ -1,0 +1,66 @@
+//! Connecting to PostgreSQL, and bringing its tables up to date.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::store::{
+    StoreError,
+    error::without_password,
+    migrate::{self, not_migrated},
+};
+
+/// For queries beside the writers; claims and polls come one at a time.
+const POOL: u32 = 4;
+
+/// Compiling a plan costs more than running any of ours, and none of ours is to scan a table: the
+/// planner would choose to while the tables are new, and keep to it while they grow.
+const SESSION: &str = "SET jit = off; SET enable_seqscan = off; SET client_min_messages = warning";
+
+/// The writers' statements are planned once: the plan does not depend on what is written, and
+/// planning the full one takes as long as running it.
+const WRITER: &str = "SET plan_cache_mode = force_generic_plan";
+
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Setup {
+        message: format!(
+            "the URL `{}` is not understood: expected postgres://USER@HOST:PORT/DATABASE",
+            without_password(url)
+        ),
+        source: Some(error.into()),
+    })?;
+    Ok(options.application_name("rackwright").disable_statement_logging())
+}
+
+/// Opens a connection for a writer.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    connection.execute(SESSION).await?;
+    connection.execute(WRITER).await?;
+    Ok(connection)
+}
+
+/// Opens the pool, without connecting yet.
+pub(super) fn pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(POOL)
+        .acquire_timeout(Duration::from_secs(10))
+        // A round trip per query; what finds a dead connection tries again on another.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(SESSION).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Runs what migrations are new, under the advisory lock that sqlx takes.
+pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let first = include_str!("../../../migrations/postgres/0001_foundation.sql");
+    migrate::migrate(connection, &[("foundation", first)]).await.map_err(not_migrated)
+}

@@ -1,0 +1,3 @@
+//! Decodes PostgreSQL's rows.
+
+crate::store::sql::row_readers!(sqlx::postgres::PgRow);

@@ -1,0 +1,1 @@
+SELECT version, name, canonical, at FROM definitions WHERE version = $1

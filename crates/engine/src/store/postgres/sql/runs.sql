@@ -1,0 +1,9 @@
+SELECT id, workflow, version, idempotency_key, parent, root, labels::text AS labels, status, owner,
+       epoch, wake_at, takeovers, created_at, updated_at
+FROM runs
+WHERE (cardinality($1::text[]) = 0 OR status = ANY($1))
+  AND ($2::text IS NULL OR workflow = $2)
+  AND ($3::uuid IS NULL OR root = $3)
+  AND ($4::uuid IS NULL OR parent = $4)
+  AND ($5::uuid IS NULL OR id < $5)
+ORDER BY id DESC LIMIT $6

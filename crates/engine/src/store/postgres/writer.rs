@@ -1,0 +1,117 @@
+//! The hot path: batches of appends, one statement each.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::{Executor, PgConnection, Row, postgres::PgConnectOptions, query};
+use uuid::Uuid;
+
+use super::{
+    columns::{Created, Rides, Rows},
+    connect::connect,
+};
+use crate::{
+    model::RunId,
+    store::{Append, AppendOutcome, StoreError, Writer, append::in_order, sql::failed},
+};
+
+type Batch<'a> = [(usize, &'a Append)];
+
+const PLAIN: &str = include_str!("sql/append_plain.sql");
+const FULL: &str = include_str!("sql/append_full.sql");
+const SETTLE: &str = include_str!("sql/settle.sql");
+
+/// How long to wait before each further try of a batch. Trying again is harmless.
+const PAUSES: [Duration; 4] = [
+    Duration::ZERO,
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+];
+
+/// Commits over a connection of its own.
+pub(super) struct PgWriter {
+    options: PgConnectOptions,
+    /// Absent while a batch is under way: a batch that is dropped halfway takes its connection,
+    /// and the answer that nobody will read, with it.
+    connection: Option<PgConnection>,
+}
+
+impl PgWriter {
+    pub(super) const fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
+        Self { options, connection: Some(connection) }
+    }
+
+    async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(&self.options).await.map_err(failed("connecting"))?,
+        };
+        let outcomes = commit(&mut connection, batch).await?;
+        self.connection = Some(connection);
+        Ok(outcomes)
+    }
+}
+
+#[async_trait]
+impl Writer for PgWriter {
+    async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError> {
+        let batch = in_order(batch)?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        for pause in PAUSES {
+            match self.attempt(&batch).await {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(%error, "a batch is committed again");
+                    tokio::time::sleep(pause).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.attempt(&batch).await
+    }
+}
+
+async fn commit(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+) -> Result<Vec<AppendOutcome>, StoreError> {
+    let rows = Rows::of(batch)?;
+    let doing = failed("committing a batch");
+    let committed = if batch.iter().all(|(_, append)| append.is_plain()) {
+        let statement = rows.bind(query(PLAIN), batch);
+        connection.execute(statement).await.map_err(doing)?.rows_affected()
+    } else {
+        let statement = rows.bind(query(FULL), batch);
+        let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement));
+        let row = connection.fetch_one(statement).await.map_err(&doing)?;
+        row.try_get::<i64, _>(0).map_err(doing)?.unsigned_abs()
+    };
+    if committed == batch.len() as u64 {
+        return Ok(vec![AppendOutcome::Committed; batch.len()]);
+    }
+    settle(connection, batch, &rows).await
+}
+
+/// Finds out which appends went in, now or in an earlier try, and why the others did not.
+async fn settle(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    rows: &Rows,
+) -> Result<Vec<AppendOutcome>, StoreError> {
+    let doing = failed("looking up what a batch did");
+    let statement = rows.bind_settle(query(SETTLE), batch);
+    let found = connection.fetch_all(statement).await.map_err(&doing)?;
+    let mut outcomes = vec![AppendOutcome::Conflict; batch.len()];
+    for ((place, append), row) in batch.iter().zip(&found) {
+        let same: bool = row.try_get("same").map_err(&doing)?;
+        let taken: Option<Uuid> = row.try_get("taken").map_err(&doing)?;
+        outcomes[*place] = match taken {
+            _ if same => AppendOutcome::Committed,
+            Some(other) if other != append.run.0 => AppendOutcome::Duplicate(RunId(other)),
+            Some(_) | None => AppendOutcome::Conflict,
+        };
+    }
+    Ok(outcomes)
+}

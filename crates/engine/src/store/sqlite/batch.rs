@@ -1,0 +1,128 @@
+//! Batches turned into the two parameters that a statement takes: a JSON array, and bytes.
+
+use hex::encode;
+use serde_json::{Value, json};
+
+use crate::store::{Append, Outgoing, StoreError, sql::signed};
+
+/// Bytes laid one after the other, with the place of each for SQLite's `substr`, which counts from 1.
+#[derive(Default)]
+pub(super) struct Packed {
+    pub(super) meta: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+fn place(bytes: &[u8]) -> Result<i64, StoreError> {
+    signed(bytes.len() as u64 + 1)
+}
+
+/// The rows for `append.sql`.
+pub(super) fn rows(batch: &[(usize, &Append)]) -> Result<Packed, StoreError> {
+    let size = batch.iter().map(|(_, append)| append.events.len() + 16).sum();
+    let mut bytes = Vec::with_capacity(size);
+    let mut meta = Vec::with_capacity(batch.len());
+    for (_, append) in batch {
+        meta.push([
+            place(&bytes)?,
+            signed(append.events.len() as u64)?,
+            signed(append.seq)?,
+            signed(append.epoch)?,
+            append.at.micros(),
+        ]);
+        bytes.extend_from_slice(append.run.0.as_bytes());
+        bytes.extend_from_slice(&append.events);
+    }
+    Ok(Packed { meta: to_json(&meta)?, bytes })
+}
+
+/// The question of `settle.sql`.
+pub(super) fn questions(batch: &[(usize, &Append)]) -> Result<Packed, StoreError> {
+    let mut packed = Packed::default();
+    let mut meta = Vec::with_capacity(batch.len());
+    for (_, append) in batch {
+        let new = append.create.as_deref();
+        meta.push(json!([
+            place(&packed.bytes)?,
+            append.events.len(),
+            append.seq,
+            append.epoch,
+            new.map(|new| &new.workflow),
+            new.and_then(|new| new.idempotency_key.as_ref()),
+        ]));
+        packed.bytes.extend_from_slice(append.run.0.as_bytes());
+        packed.bytes.extend_from_slice(&append.events);
+    }
+    packed.meta = to_json(&meta)?;
+    Ok(packed)
+}
+
+/// Messages for `send.sql`.
+pub(super) fn messages<'a>(
+    messages: impl Iterator<Item = &'a Outgoing>,
+) -> Result<Packed, StoreError> {
+    let mut packed = Packed::default();
+    let mut meta = Vec::new();
+    for message in messages {
+        let to = encode(message.to.0.as_bytes());
+        meta.push(json!([place(&packed.bytes)?, message.body.len(), to, message.dedup]));
+        packed.bytes.extend_from_slice(&message.body);
+    }
+    packed.meta = to_json(&meta)?;
+    Ok(packed)
+}
+
+/// What a batch changes beside the journal, as the parameters of the statements that do it.
+#[derive(Default)]
+pub(super) struct Rides {
+    /// For `create_runs.sql`.
+    pub(super) created: Vec<Value>,
+    /// For `update_runs.sql`.
+    pub(super) changed: Vec<Value>,
+    /// For `consume.sql`.
+    pub(super) consumed: Vec<Value>,
+    /// For `clear.sql`.
+    pub(super) ended: Vec<Value>,
+}
+
+impl Rides {
+    pub(super) fn of(batch: &[(usize, &Append)]) -> Self {
+        let mut rides = Self::default();
+        for (_, append) in batch {
+            rides.add(append);
+        }
+        rides
+    }
+
+    fn add(&mut self, append: &Append) {
+        let run = encode(append.run.0.as_bytes());
+        if let Some((new, update)) = append.created() {
+            self.created.push(json!({
+                "id": run,
+                "workflow": new.workflow,
+                "version": encode(new.version.0),
+                "key": new.idempotency_key,
+                "parent": new.parent.map(|run| encode(run.0.as_bytes())),
+                "root": encode(new.root.0.as_bytes()),
+                "labels": new.labels,
+                "status": update.status.as_str(),
+                "owner": new.owner.filter(|_| !update.release).map(|node| encode(node.0.as_bytes())),
+                "epoch": append.epoch,
+                "wake_at": update.wake_at,
+                "at": append.at,
+            }));
+        } else if let Some(update) = append.update {
+            let update = update.settled(append.at);
+            let status = update.status.as_str();
+            self.changed.push(json!([run, status, update.wake_at, update.release, append.at]));
+            if update.status.is_ended() {
+                self.ended.push(json!(run));
+            }
+        }
+        self.consumed.extend(append.consumed.iter().map(|id| json!([run, id])));
+    }
+}
+
+/// Serializes a statement's parameter.
+pub(super) fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Invalid(error.to_string()))
+}

@@ -1,0 +1,76 @@
+//! Opening a SQLite file.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::store::{
+    StoreError,
+    migrate::{migrate, not_migrated},
+    sql::failed,
+};
+
+/// How often the migrations are tried: two programs may open a new file at the same time, and
+/// SQLite has no advisory lock. The loser finds the tables made.
+const MIGRATION_TRIES: u32 = 3;
+
+/// The file that `sqlite:PATH` or `sqlite://PATH` names.
+pub(super) fn path(url: &str) -> Result<PathBuf, StoreError> {
+    let path = url.strip_prefix("sqlite:").unwrap_or(url);
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
+        return Err(StoreError::Setup {
+            message: format!(
+                "`{url}` names no file: write sqlite:PATH, or memory: for a store that is not kept"
+            ),
+            source: None,
+        });
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// How every connection is opened. FULL makes a commit in the WAL durable before it is
+/// acknowledged (<https://sqlite.org/pragma.html#pragma_synchronous>).
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .foreign_keys(true)
+        // 64 MiB of pages, and a checkpoint per 16 MiB: a checkpoint stops the writer.
+        .pragma("cache_size", "-65536")
+        .pragma("wal_autocheckpoint", "4096")
+        .row_buffer_size(512)
+        .disable_statement_logging()
+}
+
+/// Opens the connection that writes, and brings the tables up to date.
+pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut connection = options.connect().await.map_err(failed("opening the SQLite file"))?;
+    let first = include_str!("../../../migrations/sqlite/0001_foundation.sql");
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match migrate(&mut connection, &[("foundation", first)]).await {
+            Ok(()) => return Ok(connection),
+            Err(error) if tries == MIGRATION_TRIES => return Err(not_migrated(error)),
+            Err(error) => tracing::debug!(%error, "the migrations are tried again"),
+        }
+    }
+}
+
+/// Connections for reading beside the writer.
+pub(super) fn readers(options: SqliteConnectOptions) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(4)
+        .test_before_acquire(false)
+        .connect_lazy_with(options.pragma("query_only", "1"))
+}

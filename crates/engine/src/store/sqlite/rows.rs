@@ -1,0 +1,3 @@
+//! Decodes SQLite's rows.
+
+crate::store::sql::row_readers!(sqlx::sqlite::SqliteRow);

@@ -1,0 +1,7 @@
+-- ?1 node, ?2 the runs, ?3 number of this call.
+UPDATE runs SET
+    takeovers = takeovers + (owner IS NOT NULL),
+    owner     = ?1,
+    epoch     = epoch + 1,
+    claim_no  = ?3
+WHERE id IN (SELECT unhex(c.value) FROM json_each(?2) AS c)

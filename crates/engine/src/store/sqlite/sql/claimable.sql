@@ -1,0 +1,39 @@
+-- ?1 node, ?2 root or null, ?3 limit, ?4 now. Runs after leases that are over have been marked.
+WITH RECURSIVE
+-- The owners of runs, one index probe each.
+owners (id) AS (
+    SELECT min(owner) FROM runs WHERE owner IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(r.owner) FROM runs r WHERE r.owner > o.id) FROM owners o
+    WHERE o.id IS NOT NULL
+),
+free (id) AS (
+    SELECT * FROM (
+        SELECT r.id FROM runs r
+        WHERE r.owner IN (SELECT o.id FROM owners o
+                          WHERE o.id NOT IN (SELECT n.id FROM nodes n WHERE n.expired = 0))
+          AND (?2 IS NULL OR r.root = ?2)
+          AND (r.status <> 'attention' OR EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id))
+        LIMIT ?3)
+    UNION
+    SELECT * FROM (
+        SELECT r.id FROM runs r
+        WHERE r.owner IS NULL AND r.wake_at IS NOT NULL AND r.wake_at <= ?4
+          AND (?2 IS NULL OR r.root = ?2)
+        ORDER BY r.wake_at
+        LIMIT ?3)
+    UNION
+    SELECT * FROM (
+        SELECT r.id FROM runs r
+        WHERE r.id IN (SELECT i.run_id FROM inbox i)
+          AND r.owner IS NULL
+          AND r.status NOT IN ('completed', 'failed', 'cancelled')
+          AND (?2 IS NULL OR r.root = ?2)
+        LIMIT ?3)
+)
+SELECT r.id, r.epoch + 1 AS epoch, r.status, r.version, r.root, r.parent, r.owner AS taken_from,
+       r.takeovers + (r.owner IS NOT NULL) AS takeovers
+FROM runs r
+WHERE r.id IN (SELECT id FROM free)
+  AND EXISTS (SELECT 1 FROM nodes n WHERE n.id = ?1 AND n.expired = 0 AND n.lease_until > ?4)
+LIMIT ?3

@@ -1,0 +1,9 @@
+INSERT INTO runs (id, workflow, version, idempotency_key, parent, root, labels, status, owner,
+                  epoch, wake_at, created_at, updated_at)
+SELECT unhex(n.value ->> 'id'), n.value ->> 'workflow', unhex(n.value ->> 'version'),
+       n.value ->> 'key', unhex(n.value ->> 'parent'), unhex(n.value ->> 'root'),
+       n.value -> 'labels', n.value ->> 'status', unhex(n.value ->> 'owner'),
+       n.value ->> 'epoch', n.value ->> 'wake_at', n.value ->> 'at', n.value ->> 'at'
+FROM json_each(?1) AS n
+WHERE true
+ON CONFLICT DO NOTHING

@@ -1,0 +1,2 @@
+SELECT min(wake_at) FROM runs
+WHERE owner IS NULL AND wake_at IS NOT NULL AND (?1 IS NULL OR root = ?1)

@@ -1,0 +1,1 @@
+UPDATE nodes SET lease_until = ?2 + ?3 WHERE id = ?1 AND expired = 0 AND lease_until > ?2

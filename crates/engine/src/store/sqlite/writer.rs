@@ -1,0 +1,203 @@
+//! The hot path, and the one connection through which everything is written.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions, Executor, Row, Sqlite, SqliteConnection, query,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
+};
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+use super::batch::{self, Rides, to_json};
+use crate::{
+    model::RunId,
+    store::{
+        Append, AppendOutcome, StoreError, Writer,
+        append::in_order,
+        sql::{failed, signed},
+    },
+};
+
+pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+type Batch<'a> = [(usize, &'a Append)];
+
+const DOING: &str = "committing a batch";
+
+/// The connection that writes: SQLite has one writer, so a second would only wait in its busy loop.
+#[derive(Clone)]
+pub(super) struct Pen {
+    options: SqliteConnectOptions,
+    /// Absent while it is in use: what is dropped halfway takes its connection, and the open
+    /// transaction on it, with it.
+    connection: Arc<Mutex<Option<SqliteConnection>>>,
+}
+
+/// The connection in somebody's hand.
+pub(super) struct Held<'a> {
+    place: MutexGuard<'a, Option<SqliteConnection>>,
+    connection: SqliteConnection,
+}
+
+impl Pen {
+    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
+        Self { options, connection: Arc::new(Mutex::new(Some(connection))) }
+    }
+
+    /// Waits for the connection; opens it anew if it was dropped.
+    pub(super) async fn take(&self) -> Result<Held<'_>, StoreError> {
+        let mut place = self.connection.lock().await;
+        let connection = match place.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await.map_err(failed("opening the SQLite file"))?,
+        };
+        Ok(Held { place, connection })
+    }
+}
+
+impl Held<'_> {
+    /// Runs a statement and says how many rows it changed.
+    pub(super) async fn execute(
+        &mut self,
+        doing: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<u64, StoreError> {
+        let done = self.connection.execute(statement).await.map_err(failed(doing))?;
+        Ok(done.rows_affected())
+    }
+
+    /// Runs a statement and reads its rows.
+    pub(super) async fn all(
+        &mut self,
+        doing: &'static str,
+        statement: Statement<'_>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        self.connection.fetch_all(statement).await.map_err(failed(doing))
+    }
+
+    /// Begins a transaction that will write.
+    pub(super) async fn begin(&mut self, doing: &'static str) -> Result<(), StoreError> {
+        self.execute(doing, query("BEGIN IMMEDIATE")).await.map(drop)
+    }
+
+    /// Ends the transaction.
+    pub(super) async fn commit(&mut self, doing: &'static str) -> Result<(), StoreError> {
+        self.execute(doing, query("COMMIT")).await.map(drop)
+    }
+
+    /// Puts the connection back. Without this it is closed, and what was not committed is undone.
+    pub(super) fn put_back(mut self) {
+        *self.place = Some(self.connection);
+    }
+}
+
+#[async_trait]
+impl Writer for Pen {
+    async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError> {
+        let batch = in_order(batch)?;
+        let mut held = self.take().await?;
+        let outcomes = held.append(&batch).await?;
+        held.put_back();
+        Ok(outcomes)
+    }
+}
+
+impl Held<'_> {
+    async fn append(&mut self, batch: &Batch<'_>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let mut outcomes = vec![AppendOutcome::Committed; batch.len()];
+        if batch.iter().all(|(_, append)| append.is_plain()) {
+            if self.rows(batch).await? != batch.len() as u64 {
+                self.settle(batch, &mut outcomes).await?;
+            }
+            return Ok(outcomes);
+        }
+        // Almost always all go in. If not, halves are tried, until those that don't stand alone.
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            if self.try_whole(part).await? {
+                continue;
+            }
+            if let [_] = part {
+                self.settle(part, &mut outcomes).await?;
+            } else {
+                let (left, right) = part.split_at(part.len() / 2);
+                parts.extend([right, left]);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Writes the journal rows that may go in.
+    async fn rows(&mut self, batch: &Batch<'_>) -> Result<u64, StoreError> {
+        if let [(_, append)] = batch {
+            let statement = query(include_str!("sql/append_one.sql"))
+                .bind(append.run.0)
+                .bind(signed(append.seq)?)
+                .bind(signed(append.epoch)?)
+                .bind(append.at.micros())
+                .bind(&append.events[..]);
+            return self.execute(DOING, statement).await;
+        }
+        let rows = batch::rows(batch)?;
+        let statement = query(include_str!("sql/append.sql")).bind(rows.meta).bind(rows.bytes);
+        self.execute(DOING, statement).await
+    }
+
+    /// Commits appends with all that rides along; false, and nothing done, if one can't go in.
+    async fn try_whole(&mut self, batch: &Batch<'_>) -> Result<bool, StoreError> {
+        let rides = Rides::of(batch);
+        self.begin(DOING).await?;
+        let mut whole = true;
+        if !rides.created.is_empty() {
+            let statement = query(include_str!("sql/create_runs.sql"));
+            let made = self.execute(DOING, statement.bind(to_json(&rides.created)?)).await?;
+            whole = made == rides.created.len() as u64;
+        }
+        whole = whole && self.rows(batch).await? == batch.len() as u64;
+        if !whole {
+            self.execute(DOING, query("ROLLBACK")).await?;
+            return Ok(false);
+        }
+        for (statement, values) in [
+            (include_str!("sql/update_runs.sql"), &rides.changed),
+            (include_str!("sql/consume.sql"), &rides.consumed),
+            (include_str!("sql/clear.sql"), &rides.ended),
+        ] {
+            if !values.is_empty() {
+                self.execute(DOING, query(statement).bind(to_json(values)?)).await?;
+            }
+        }
+        if batch.iter().any(|(_, append)| !append.send.is_empty()) {
+            let messages = batch::messages(batch.iter().flat_map(|(_, append)| &append.send))?;
+            let statement = query(include_str!("sql/send.sql"));
+            self.execute(DOING, statement.bind(messages.meta).bind(messages.bytes)).await?;
+        }
+        self.commit(DOING).await?;
+        Ok(true)
+    }
+
+    /// Finds out which appends are there, now or from an earlier try, and why the others are not.
+    async fn settle(
+        &mut self,
+        batch: &Batch<'_>,
+        outcomes: &mut [AppendOutcome],
+    ) -> Result<(), StoreError> {
+        let doing = "looking up what a batch did";
+        let questions = batch::questions(batch)?;
+        let statement = query(include_str!("sql/settle.sql"));
+        let statement = statement.bind(questions.meta).bind(questions.bytes);
+        let rows = self.all(doing, statement).await?;
+        for ((place, append), row) in batch.iter().zip(&rows) {
+            let same: bool = row.try_get("same").map_err(failed(doing))?;
+            let taken: Option<Uuid> = row.try_get("taken").map_err(failed(doing))?;
+            outcomes[*place] = match taken {
+                _ if same => AppendOutcome::Committed,
+                Some(other) if other != append.run.0 => AppendOutcome::Duplicate(RunId(other)),
+                Some(_) | None => AppendOutcome::Conflict,
+            };
+        }
+        Ok(())
+    }
+}
