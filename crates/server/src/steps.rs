@@ -32,7 +32,7 @@ pub(crate) fn steps(common: &Common, arguments: &StepsArguments, output: &Output
         return Ok(Exit::Completed);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(width(output));
     table.set_header(["EXECUTOR", "EFFECT", "WHAT IT DOES"]);
     for (name, executor) in found {

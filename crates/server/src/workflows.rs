@@ -28,11 +28,12 @@ pub(crate) fn device_types_beside(file: &Path) -> Option<PathBuf> {
 /// name the last one counts.
 pub(crate) fn device_types(home: &Home, beside: Option<&Path>) -> Outcome<DeviceTypes> {
     let own = home.dir().join("device-types");
-    [Some(own.as_path()), beside]
-        .into_iter()
-        .flatten()
-        .try_fold(DeviceTypes::built_in(), |types, dir| Ok(types?.with_directory(dir)).transpose())
-        .unwrap_or_else(Err)
+    DeviceTypes::built_in()
+        .and_then(|types| types.with_directory(&own))
+        .and_then(|types| match beside {
+            Some(beside) => types.with_directory(beside),
+            None => Ok(types),
+        })
         .map_err(Failure::usage)
 }
 

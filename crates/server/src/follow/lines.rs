@@ -17,10 +17,15 @@ use crate::tree::{elapsed, one_line};
 pub(crate) struct Lines {
     started: HashMap<(RunId, String), Timestamp>,
     /// Several runs are shown: lines begin with the run.
-    pub(crate) named: bool,
+    named: bool,
 }
 
 impl Lines {
+    /// `named`: lines begin with the run.
+    pub(crate) fn new(named: bool) -> Self {
+        Self { named, ..Self::default() }
+    }
+
     /// The line of an event; not every event is worth one.
     pub(crate) fn line(&mut self, family: &Family, event: &RunEvent) -> Option<String> {
         let begun = family.view(family.root())?.created_at();

@@ -105,7 +105,7 @@ struct Shown<'o> {
 impl<'o> Shown<'o> {
     fn new(output: &'o Output, logs: &Logs, named: bool, since: Option<Timestamp>) -> Self {
         let live = output.terminal.then(|| Live::new(output, logs));
-        Self { output, live, lines: Lines { named, ..Lines::default() }, since }
+        Self { output, live, lines: Lines::new(named), since }
     }
 
     fn event(&mut self, follower: &Follower, family: usize, event: &RunEvent) {

@@ -29,7 +29,7 @@ pub(super) async fn list(
         return Ok(Exit::Completed);
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["RUN", "WORKFLOW", "STATUS", "CREATED", "TIME", "LABELS"]);
     for record in &records {
         let labels: Vec<_> = record.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
