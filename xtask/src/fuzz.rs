@@ -21,7 +21,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
 /// Coverage leads the way: needs a nightly toolchain and `cargo-fuzz`.
 fn cargo_fuzz(options: &Options) -> std::process::Command {
     let mut command = workspace::cargo_of("nightly");
-    command.args(["fuzz", "run", "load", "--"]);
+    command.args(["fuzz", "run", "loader", "--"]);
     command.arg(format!("-max_total_time={}", options.seconds));
     command
 }
@@ -30,7 +30,7 @@ fn cargo_fuzz(options: &Options) -> std::process::Command {
 fn mutations(options: &Options) -> std::process::Command {
     eprintln!("xtask: no nightly with cargo-fuzz here, so the damage is random, not guided");
     let mut command = workspace::cargo();
-    command.args(["run", "--quiet", "--package", "rackwright-engine", "--example", "mutate"]);
+    command.args(["run", "--quiet", "--package", "rackwright-engine", "--example", "fuzz_loader"]);
     command.args(["--", "--seconds", &options.seconds.to_string()]);
     command
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     Outcome, install,
     shell::{self, Running},
-    test::{self, Count},
+    test,
     workspace::{self, Program},
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Peer {
-    /// OpenSSH's server, for the steps over SSH
+    /// OpenSSH: its server for the steps over SSH, its client for the lab's machines
     Openssh,
     /// Canonical's Python client, for the lab's MAAS
     MaasClient,
@@ -50,20 +50,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut worst = 0;
     for peer in peers {
         let code = match peer {
-            Peer::Openssh => openssh()?,
+            Peer::Openssh => test::target(&["rackwright-steps-ssh", "rackwright-lab"], "openssh")?,
             Peer::MaasClient => maas_client()?,
         };
         eprintln!("xtask: {peer:?}: {}", if code == 0 { "agrees" } else { "does not agree" });
         worst = worst.max(code);
     }
     Ok(worst)
-}
-
-fn openssh() -> Outcome {
-    let mut count = Count::default();
-    let code = test::filtered("rackwright-steps-ssh", "openssh", &mut count)?;
-    println!("{count}");
-    Ok(code)
 }
 
 fn maas_client() -> Outcome {

@@ -81,6 +81,7 @@ pub(crate) fn counted(options: &Options) -> anyhow::Result<(u8, Count)> {
 /// Finds or installs OpenSSH's server and tells the tests that they may count on it.
 fn require_peers(command: &mut Command) -> anyhow::Result<()> {
     install::need("OpenSSH's server", "openssh-server", || install::find("sshd"))?;
+    install::need("OpenSSH's client", "openssh-client", || install::find("sftp"))?;
     // As root sshd wants its directory of privilege separation; without systemd nobody made it.
     let separation = Path::new("/run/sshd");
     if install::is_root() && !separation.exists() {
@@ -90,19 +91,18 @@ fn require_peers(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the tests of one package whose names contain `name`, over the servers they need.
-pub(crate) fn filtered(package: &str, name: &str, count: &mut Count) -> Outcome {
+/// Runs one test target of some packages, over the servers they need.
+pub(crate) fn target(packages: &[&str], name: &str) -> Outcome {
     let mut command = workspace::cargo();
-    if workspace::has_subcommand("nextest") {
-        command.args(["nextest", "run", "--package", package, name]);
-        require_peers(&mut command)?;
-        return nextest(&mut command, count);
-    }
-    command.args(["test", "--package", package, "--all-targets", "--no-fail-fast", "--", name]);
+    let nextest = workspace::has_subcommand("nextest");
+    command.args(if nextest { &["nextest", "run"][..] } else { &["test", "--no-fail-fast"] });
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    command.args(["--test", name]);
     require_peers(&mut command)?;
-    let before = *count;
-    let code = cargo_test(&mut command, count)?;
-    anyhow::ensure!(*count != before, "no test of {package} is named {name}");
+    let mut count = Count::default();
+    let run = if nextest { self::nextest } else { cargo_test };
+    let code = run(&mut command, &mut count)?;
+    println!("{count}");
     Ok(code)
 }
 

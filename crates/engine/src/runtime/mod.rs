@@ -2,9 +2,11 @@
 //! attempts run beside them; the keeper holds the lease and looks for what others left to do.
 
 mod active;
+mod arrive;
 mod attempt;
 mod clock;
 mod config;
+mod group;
 mod identity;
 mod keeper;
 mod lease;
@@ -73,6 +75,7 @@ impl Node {
             permits: Semaphore::new(config.max_in_flight),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,
+            claims: Mutex::new(config.claims.into_iter().collect()),
             stuck: Mutex::new(Vec::new()),
             store,
             registry,

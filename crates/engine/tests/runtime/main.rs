@@ -1,5 +1,7 @@
 //! The engine as a whole, on every store.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on panics")]
+
 mod basics;
 mod crash;
 mod cut;

@@ -1,4 +1,5 @@
 //! Each rule with the problems it finds: their codes and their places.
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
 
 mod expressions;
 mod input;
@@ -34,7 +35,6 @@ struct Update {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema is looked at")]
 enum Mode {
     /// At once.
     Immediate,

@@ -1,0 +1,93 @@
+//! Rows → lines: guides, marks, colours, all within the width.
+
+use console::{measure_text_width, truncate_str};
+use owo_colors::{OwoColorize, Style};
+
+use super::{
+    Look, elapsed,
+    rows::{Mark, Row},
+};
+
+/// Times stand in a column of their own, but not further to the right than this.
+const WIDEST: usize = 110;
+const TIME: usize = 9;
+const BAR: usize = 20;
+
+/// Draws a row and all below it.
+pub(super) fn paint(row: &Row, look: &Look) -> Vec<String> {
+    let mut lines = vec![line(row, "", look)];
+    below(&row.rows, "", look, &mut lines);
+    lines
+}
+
+fn below(rows: &[Row], guide: &str, look: &Look, lines: &mut Vec<String>) {
+    for (place, row) in rows.iter().enumerate() {
+        let last = place + 1 == rows.len();
+        let (own, inner) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        lines.push(line(row, &format!("{guide}{own}"), look));
+        below(&row.rows, &format!("{guide}{inner}"), look, lines);
+    }
+}
+
+fn line(row: &Row, guide: &str, look: &Look) -> String {
+    let paint = |text: &str, style: Style| {
+        if look.colour { text.style(style).to_string() } else { text.to_owned() }
+    };
+    let dim = Style::new().dimmed();
+    let column = look.width.min(WIDEST).saturating_sub(TIME + 1);
+    let (glyph, style) = glyph(row.mark, look);
+    let lead = measure_text_width(guide) + measure_text_width(&glyph) + 1;
+    let progress = row.progress.map(bar).unwrap_or_default();
+    let room = column.saturating_sub(lead);
+    let text = truncate_str(&row.text, room, "…");
+    let mut used = measure_text_width(&text);
+    let mut line = format!("{}{} ", paint(guide, dim), paint(&glyph, style));
+    let text_style = if row.mark == Mark::Failed { style } else { Style::new() };
+    line.push_str(&paint(&text, text_style));
+    for part in [&progress, &row.detail].into_iter().filter(|part| !part.is_empty()) {
+        // What does not fit in a few columns says nothing any more.
+        let left = room.saturating_sub(used + 2);
+        if left < 4 {
+            break;
+        }
+        let part = truncate_str(part, left, "…");
+        used += 2 + measure_text_width(&part);
+        line.push_str("  ");
+        line.push_str(&paint(&part, dim));
+    }
+    if let Some(time) = row.time {
+        let pad = room.saturating_sub(used) + 1;
+        let time = format!("{:pad$}{:>TIME$}", "", elapsed(time));
+        line.push_str(&paint(&time, dim));
+    }
+    line
+}
+
+/// `[████████░░░░░░░░░░░░] 4/10, 1 failed`
+fn bar((all, ended, failed): (usize, usize, usize)) -> String {
+    let full = if all == 0 { BAR } else { BAR * ended.min(all) / all };
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    format!("[{}{}] {ended}/{all}{failed}", "█".repeat(full), "░".repeat(BAR - full))
+}
+
+const TURNING: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+fn glyph(mark: Mark, look: &Look) -> (String, Style) {
+    let plain = Style::new();
+    let (glyph, style) = match mark {
+        Mark::Pending => ("○", plain.dimmed()),
+        Mark::Running if look.moving => {
+            let frame = look.now.micros().unsigned_abs() / 100_000 % 10;
+            (TURNING[usize::try_from(frame).unwrap_or(0)], plain.cyan())
+        }
+        Mark::Running => ("●", plain.cyan()),
+        Mark::Retrying => ("↻", plain.yellow()),
+        Mark::Attention => ("!", plain.yellow().bold()),
+        Mark::Completed => ("✔", plain.green()),
+        Mark::Failed => ("✖", plain.red()),
+        Mark::Cancelled => ("■", plain.yellow()),
+        Mark::Skipped => ("–", plain.dimmed()),
+        Mark::Note => ("·", plain.dimmed()),
+    };
+    (glyph.to_owned(), style)
+}
