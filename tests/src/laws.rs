@@ -59,17 +59,20 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
         let next = match event {
             Event::Claimed { .. } => {
                 let tasks: Vec<_> = self.stages.keys().copied().collect();
-                tasks.into_iter().for_each(|task| self.interrupt(task));
+                for task in tasks {
+                    self.interrupt(task);
+                }
                 return;
             }
             Event::Interrupted { task } => return self.interrupt(*task),
             Event::Started { task, .. } => (*task, Stage::Attempted),
             Event::Completed { task, .. } => (*task, Stage::Done),
-            Event::Failed { task, observe: true, .. } => (*task, Stage::Unclear),
-            Event::Failed { task, .. } => (*task, Stage::Open),
+            Event::Failed { task, observe: false, .. } => (*task, Stage::Open),
+            Event::Failed { task, .. } | Event::ObserveFailed { task, .. } => {
+                (*task, Stage::Unclear)
+            }
             Event::ObserveStarted { task } => (*task, Stage::Observing),
             Event::Observed { task, seen } => (*task, self.seen(seen)),
-            Event::ObserveFailed { task, .. } => (*task, Stage::Unclear),
             Event::Resolved { task, verdict, .. } => {
                 let next = match verdict {
                     Verdict::Retry => Stage::Open,

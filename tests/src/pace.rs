@@ -7,4 +7,4 @@ use std::time::Duration;
 pub const SPEED: &str = "600";
 
 /// The longest that any process may take. Only one that hangs comes near it.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_mins(2);

@@ -52,7 +52,9 @@ async fn sweep(backend: Backend) -> Result<()> {
         scenarios.spawn(async move {
             let _permit = permits.acquire_owned().await?;
             let ended = scenario::play(&backend, &instant, &undisturbed).await;
-            ended.map_err(|error| error.context(format!("seed {seed}, instant {number} {instant:?}")))
+            ended.map_err(|error| {
+                error.context(format!("seed {seed}, instant {number} {instant:?}"))
+            })
         });
     }
     let mut figures = Figures::default();
