@@ -117,6 +117,27 @@ impl Family {
         waiting
     }
 
+    /// Which elements the items on the way to a path are: `srv003`.
+    pub(crate) fn labels(&self, path: &str) -> Vec<String> {
+        let mut labels = Vec::new();
+        let mut steps = self.tree().map(|tree| tree.steps).unwrap_or_default();
+        let mut rest = path.to_owned();
+        loop {
+            let on_the_way = |step: &StepView| {
+                let left = rest.strip_prefix(&step.path)?;
+                (left.is_empty() || left.starts_with(['/', '['])).then(|| left.to_owned())
+            };
+            let found = steps.into_iter().find_map(|step| Some((on_the_way(&step)?, step)));
+            let Some((left, step)) = found else { return labels };
+            labels.extend(step.label);
+            // The paths of a child's steps begin anew.
+            if step.child.is_some() {
+                left.trim_start_matches('/').clone_into(&mut rest);
+            }
+            steps = step.steps;
+        }
+    }
+
     /// What went wrong, as the root tells it.
     pub(crate) fn errors(&self) -> &[RunError] {
         self.views.get(&self.root).map_or(&[], |view| &view.state().errors)

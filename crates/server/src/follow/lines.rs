@@ -12,10 +12,12 @@ use rackwright_engine::{
 use super::Family;
 use crate::tree::{elapsed, one_line};
 
-/// Says what happens in lines. Remembers when attempts started.
+/// Says what happens in lines. Remembers when attempts started and what was reported.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     started: HashMap<(RunId, String), Timestamp>,
+    /// The last report of each step: the same again is not worth a line.
+    reported: HashMap<(RunId, String), String>,
     /// Several runs are shown: lines begin with the run.
     named: bool,
 }
@@ -92,10 +94,17 @@ impl Lines {
                 };
                 format!("{by} says {verdict}: {}", one_line(reason))
             }
-            Event::Reported { report, .. } => match report.percent {
-                Some(percent) => format!("- {} {percent}%", one_line(&report.title)),
-                None => format!("- {}", one_line(&report.title)),
-            },
+            Event::Reported { report, .. } => {
+                let mut text = format!("- {}", one_line(&report.title));
+                if let Some(percent) = report.percent {
+                    let _ = write!(text, " {percent}%");
+                }
+                if self.reported.insert((run, path.to_owned()), text.clone()).as_ref() == Some(&text)
+                {
+                    return None;
+                }
+                text
+            }
             Event::Skipped { reason, .. } => match reason {
                 SkipReason::Condition => "skipped".to_owned(),
                 SkipReason::Jump => "skipped by a jump".to_owned(),

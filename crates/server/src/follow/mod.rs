@@ -11,17 +11,17 @@ pub(crate) use show::{Ended, follow};
 
 use std::{collections::HashMap, time::Duration};
 
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream, SelectAll},
-};
 use rackwright_engine::{
     Client, EngineError,
     api::RunEvent,
     machine::Event,
     model::{RunId, Timestamp},
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
+    time::Instant,
+};
 
 use crate::exit::Outcome;
 
@@ -59,7 +59,11 @@ pub(crate) struct Follower {
     families: Vec<Family>,
     /// Which family a run belongs to.
     family_of: HashMap<RunId, usize>,
-    streams: SelectAll<BoxStream<'static, Told>>,
+    /// One task for each run. They are not polled here: a stream that is left alone in the middle
+    /// of a query keeps a connection from those who need one.
+    tasks: JoinSet<()>,
+    told: UnboundedReceiver<Told>,
+    tell: UnboundedSender<Told>,
 }
 
 /// How long a child that is not there yet is waited for before it is looked for again.
@@ -68,11 +72,14 @@ const LATER: Duration = Duration::from_millis(250);
 impl Follower {
     /// Follows these runs from their beginnings.
     pub(crate) fn new(client: Client, roots: &[RunId]) -> Self {
+        let (tell, told) = unbounded_channel();
         let mut follower = Self {
             client,
             families: roots.iter().map(|run| Family::new(*run)).collect(),
             family_of: HashMap::new(),
-            streams: SelectAll::new(),
+            tasks: JoinSet::new(),
+            told,
+            tell,
         };
         for (family, run) in roots.iter().enumerate() {
             follower.add(*run, family);
@@ -82,8 +89,21 @@ impl Follower {
 
     fn add(&mut self, run: RunId, family: usize) {
         if self.family_of.insert(run, family).is_none() {
-            self.streams.push(self.client.run(run).events().boxed());
+            self.listen(run, Duration::ZERO);
         }
+    }
+
+    fn listen(&mut self, run: RunId, after: Duration) {
+        let tell = self.tell.clone();
+        let mut events = self.client.run(run).events();
+        self.tasks.spawn(async move {
+            tokio::time::sleep(after).await;
+            while let Some(told) = events.next().await {
+                if tell.send(told).is_err() {
+                    return;
+                }
+            }
+        });
     }
 
     /// The runs that are followed, with their children.
@@ -94,7 +114,18 @@ impl Follower {
     /// What comes next; `None` once all runs have ended. It may be given up while it waits, but
     /// what it gave has to be taken in.
     pub(crate) async fn next(&mut self) -> Option<Told> {
-        self.streams.next().await
+        loop {
+            tokio::select! {
+                biased;
+                told = self.told.recv() => return told,
+                ended = self.tasks.join_next() => {
+                    // What the last task said is taken in before its end is.
+                    if ended.is_none() {
+                        return self.told.try_recv().ok();
+                    }
+                }
+            }
+        }
     }
 
     /// Takes in what came: the event, applied to its family, if it was one.
@@ -107,9 +138,7 @@ impl Follower {
             }
             // A child's first row may come after its parent's word of it.
             Err(EngineError::UnknownRun(run)) if self.is_child(run) => {
-                let events = self.client.run(run).events();
-                let wait = stream::once(tokio::time::sleep(LATER)).filter_map(async |()| None);
-                self.streams.push(wait.chain(events).boxed());
+                self.listen(run, LATER);
                 Ok(None)
             }
             Err(error) => Err(error.into()),

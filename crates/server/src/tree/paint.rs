@@ -20,12 +20,46 @@ pub(super) fn paint(row: &Row, look: &Look) -> Vec<String> {
     lines
 }
 
+/// A remark: all of it, in as many lines as it takes.
+fn note(row: &Row, own: &str, inner: &str, look: &Look, lines: &mut Vec<String>) {
+    let dim = |text: String| if look.colour { text.dimmed().to_string() } else { text };
+    let (mark, _) = glyph(row.mark, look);
+    let room = look.width.min(WIDEST).saturating_sub(measure_text_width(own) + 2).max(20);
+    let text = format!("{}: {}", row.text, row.detail);
+    for (place, part) in wrap(&text, room).into_iter().enumerate() {
+        let lead = if place == 0 { format!("{own}{mark} ") } else { format!("{inner}  ") };
+        lines.push(dim(format!("{lead}{part}")));
+    }
+}
+
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let used = measure_text_width(&lines[last]);
+        if used > 0 && used + 1 + measure_text_width(word) > room {
+            lines.push(word.to_owned());
+        } else {
+            if used > 0 {
+                lines[last].push(' ');
+            }
+            lines[last].push_str(word);
+        }
+    }
+    lines
+}
+
 fn below(rows: &[Row], guide: &str, look: &Look, lines: &mut Vec<String>) {
     for (place, row) in rows.iter().enumerate() {
         let last = place + 1 == rows.len();
         let (own, inner) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        lines.push(line(row, &format!("{guide}{own}"), look));
-        below(&row.rows, &format!("{guide}{inner}"), look, lines);
+        let (own, inner) = (format!("{guide}{own}"), format!("{guide}{inner}"));
+        if row.mark == Mark::Note && !row.detail.is_empty() && !look.moving {
+            note(row, &own, &inner, look, lines);
+            continue;
+        }
+        lines.push(line(row, &own, look));
+        below(&row.rows, &inner, look, lines);
     }
 }
 

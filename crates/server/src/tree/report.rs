@@ -8,13 +8,14 @@ use crate::follow::{Family, Standing};
 
 /// What is said after the tree.
 pub(crate) fn ending(family: &Family, colour: bool) -> Vec<String> {
-    let mut lines = errors(family.errors(), colour);
+    let mut lines = errors(family, colour);
     lines.extend(attention(family, colour));
     lines
 }
 
 /// Every error with its sub-task, hint and attempts.
-fn errors(errors: &[RunError], colour: bool) -> Vec<String> {
+fn errors(family: &Family, colour: bool) -> Vec<String> {
+    let errors = family.errors();
     let mut lines = Vec::new();
     if errors.is_empty() {
         return lines;
@@ -27,7 +28,8 @@ fn errors(errors: &[RunError], colour: bool) -> Vec<String> {
         let head = if colour { head.red().to_string() } else { head };
         lines.push(String::new());
         let word = if *attempt == 1 { "attempt" } else { "attempts" };
-        lines.push(format!("  {path}  ({attempt} {word}, {})", error.class));
+        let of = family.labels(path).into_iter().fold(String::new(), |of, it| of + &it + ", ");
+        lines.push(format!("  {path}  ({of}{attempt} {word}, {})", error.class));
         lines.extend(head.lines().map(|line| format!("    {line}")));
         if let Some(subtask) = &error.subtask {
             lines.push(format!("    while: {subtask}"));
