@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result, bail, ensure};
 use rackwright_engine::{Effect, RunStatus};
 use rackwright_tests::{
+    binary,
     book::{Change, Standing},
     journal::{Journals, effects},
     pace::{LIMIT, SPEED},
@@ -29,6 +30,8 @@ pub(crate) struct Undisturbed {
 impl Undisturbed {
     /// As many runs at once as will be killed at once: so their course takes as long.
     pub(crate) async fn measure(backend: &Backend, jobs: usize) -> Result<Self> {
+        // Built here, so that building it is no part of the course.
+        binary::rackwright()?;
         let mut runs = JoinSet::new();
         for _ in 0..jobs {
             let backend = backend.clone();
