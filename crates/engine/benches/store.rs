@@ -1,6 +1,7 @@
 //! How many rows a second the stores commit, beside the databases' own speed measured in the same
 //! minute: `cargo bench -p rackwright-engine --bench store`. PostgreSQL is measured if
-//! `RACKWRIGHT_TEST_POSTGRES` names a server.
+//! `RACKWRIGHT_TEST_POSTGRES` names a server. `RACKWRIGHT_BENCH_DIR` says on which disk SQLite is
+//! measured.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that can't go on panics")]
 
@@ -139,7 +140,8 @@ const RAW_POSTGRES: &str = "CREATE TABLE raw (run_id uuid, seq bigint, epoch big
 
 async fn sqlite() {
     // Beside the target directory: /tmp may be in memory, where a commit costs nothing.
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let place = env::var("RACKWRIGHT_BENCH_DIR").unwrap_or(env!("CARGO_TARGET_TMPDIR").to_owned());
+    let dir = tempfile::tempdir_in(place).unwrap();
     let url = format!("sqlite:{}", dir.path().join("bench.db").display());
     let store = open(&url).await.unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new()
@@ -171,7 +173,6 @@ async fn postgres(server: &str) {
 
 #[tokio::main]
 async fn main() {
-    measure("memory", &*open("memory:").await.unwrap()).await;
     sqlite().await;
     match env::var("RACKWRIGHT_TEST_POSTGRES") {
         Ok(server) => postgres(server.trim_end_matches('/')).await,

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const SLOW: Duration = Duration::from_secs(5);
+const SLOW: Duration = Duration::from_secs(15);
 
 fn argument(name: &str, default: u64) -> Result<u64, String> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);

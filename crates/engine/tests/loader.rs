@@ -12,6 +12,7 @@ use std::{
 use rackwright_engine::{
     Workflow,
     load::{self, Diagnostics, Library, Loaded},
+    model::{Pointer, Problem},
 };
 use serde_json::Value;
 
@@ -183,4 +184,26 @@ fn the_schema_accepts_good_files_and_refuses_bad_ones() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         assert_eq!(!validator.is_valid(&value), !beyond.contains(&stem), "{stem}");
     }
+}
+
+/// Checks of the meaning come later and speak in pointers; the source shows them.
+#[test]
+fn later_problems_are_shown_in_the_source() {
+    let text = "workflow: x\nsteps:\n  - id: a\n    parallel:\n      left:\n        - id: b\n          uses: a.b\n          with:\n            script: |\n              echo start\n              echo {{ nowhere }}\n";
+    let loaded = load::load_str("x.yaml", text).unwrap();
+    let step =
+        Pointer::root().key("steps").index(0).key("parallel").key("left").key("steps").index(0);
+    let script = "echo start\necho {{ nowhere }}\n";
+    let start = script.find("nowhere").unwrap();
+    let problems = vec![
+        Problem::new("unknown-name", step.key("with").key("script"), "nothing is called `nowhere`")
+            .range(start..start + "nowhere".len())
+            .label("not known here"),
+        Problem::new("unknown-executor", step.key("uses"), "no executor is called `a.b`")
+            .related(step.key("id"), "in this step")
+            .help("`rackwright steps` lists them"),
+        Problem::new("missing-field", step.key("with").key("target"), "`target` is missing"),
+    ];
+    let shown = loaded.source.diagnostics(problems).to_string();
+    assert!(matches_golden(Path::new("tests/bad/later.stderr"), &shown), "{shown}");
 }

@@ -215,7 +215,7 @@ async fn a_job_that_is_under_way_is_carried_on_and_not_made_again() {
     let imported = rack.runner.run("bios.import", input).await.unwrap();
     assert_eq!(imported["job"], job);
     assert_eq!(imported["reboot_required"], true);
-    assert_eq!(rack.commands("racadm set"), 1);
+    assert_eq!(rack.commands("racadm set -t xml"), 1);
     rack.lab.shutdown().await;
 }
 
@@ -312,7 +312,7 @@ async fn a_machine_of_another_vendor_lacks_the_tool() {
 }
 
 fn lan() -> Value {
-    json!({ "ip": "10.20.9.9", "netmask": "255.255.255.0", "gateway": "10.20.9.1", "settle": "1s" })
+    json!({ "ip": "10.20.9.9", "netmask": "255.255.255.0", "gateway": "10.20.9.1", "sudo": true, "settle": "1s" })
 }
 
 #[tokio::test]

@@ -7,14 +7,15 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{Client, EngineError, RunHandle, RunRequest};
 use crate::{
+    graph::check,
+    load::Bundle,
     machine::Created,
     model::{RunId, Version, Workflow},
-    runtime::{Config, Message, Node, Start, Started},
+    runtime::{Config, Deployed, Message, Node, Start, Started},
     step::{CredentialSource, Executor, NoCredentials, Registry},
     store::{ClaimScope, Store, open},
 };
@@ -48,11 +49,32 @@ impl Engine {
     /// [`EngineError::Invalid`] with all problems, or what the store says.
     pub async fn deploy(&self, workflow: Workflow) -> Result<Version, EngineError> {
         let workflow = self.pinned(workflow);
+        let children: Vec<_> = self.deployed();
+        let find = |name: &str| {
+            let mut found = children.iter().map(|deployed| &deployed.workflow);
+            found.find(|workflow| workflow.name == name)
+        };
+        let problems = check(&workflow, &self.node.shared.registry, &find);
+        if !problems.is_empty() {
+            return Err(EngineError::Invalid { workflow: workflow.name, problems });
+        }
         let (name, canonical) = (workflow.name.clone(), workflow.canonical());
         let deployed = self.node.shared.plans.add(workflow, &self.node.shared.registry)?;
         let version = deployed.plan.version;
         self.client.store.put_definition(version, &name, &canonical).await?;
         self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(name, version);
+        Ok(version)
+    }
+
+    /// Deploys a workflow that was loaded with everything that it calls, and returns its version.
+    ///
+    /// # Errors
+    /// See [`Engine::deploy`]; [`Bundle::check`] shows problems with their source.
+    pub async fn deploy_bundle(&self, bundle: &Bundle) -> Result<Option<Version>, EngineError> {
+        let mut version = None;
+        for loaded in &bundle.workflows {
+            version = Some(self.deploy(loaded.workflow.clone()).await?);
+        }
         Ok(version)
     }
 
@@ -65,10 +87,9 @@ impl Engine {
         let version = self.version_of(&workflow).await?;
         let shared = &self.node.shared;
         let deployed = shared.plans.get(version, &*shared.store, &shared.registry).await?;
-        let input = if input.is_null() { Value::Object(serde_json::Map::new()) } else { input };
         let input = deployed
             .check_input(input)
-            .map_err(|problem| EngineError::Input { workflow: workflow.clone(), problem })?;
+            .map_err(|problems| EngineError::Input { workflow: workflow.clone(), problems })?;
         let run = shared.new_run_id();
         let input = Arc::new(input);
         let created = Created { run, workflow, version, input, parent: None, root: run, labels };
@@ -111,11 +132,11 @@ impl Engine {
         Ok(self.node.shutdown().await?)
     }
 
-    /// The workflow as it was deployed last.
-    fn deployed(&self, name: &str) -> Option<Workflow> {
+    /// The workflows as they were deployed last.
+    fn deployed(&self) -> Vec<Arc<Deployed>> {
         let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        let deployed = self.node.shared.plans.cached(*versions.get(name)?)?;
-        Some(deployed.workflow.clone())
+        let plans = &self.node.shared.plans;
+        versions.values().filter_map(|version| plans.cached(*version)).collect()
     }
 
     /// Pins sub-workflows that are not pinned yet to what was deployed last.

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    graph::PlanError,
+    graph::{InputProblem, PlanError},
     machine::IllegalEvent,
     model::{Problem, RunId, StepError},
     runtime::PlanUnavailable,
@@ -21,7 +21,7 @@ pub enum EngineError {
     #[error(transparent)]
     Duplicate(#[from] DuplicateExecutor),
     /// The workflow has problems; [`crate::load`] shows them with their source.
-    #[error("workflow `{workflow}` is not valid: {}", problems.iter().map(|it| it.message.as_str()).collect::<Vec<_>>().join("; "))]
+    #[error("workflow `{workflow}` is not valid: {}", join(problems))]
     Invalid {
         /// Its name.
         workflow: String,
@@ -38,12 +38,12 @@ pub enum EngineError {
     #[error("there is no workflow `{0}`: deploy it first")]
     UnknownWorkflow(String),
     /// The input of a run does not fit the workflow's schema.
-    #[error("the input of workflow `{workflow}` is not valid: {problem}")]
+    #[error("the input of workflow `{workflow}` is not valid: {}", join(problems))]
     Input {
         /// The workflow.
         workflow: String,
-        /// What is wrong with it.
-        problem: String,
+        /// All that is wrong with it.
+        problems: Vec<InputProblem>,
     },
     /// The run could not be started.
     #[error(transparent)]
@@ -65,6 +65,10 @@ pub enum EngineError {
     /// The engine has shut down.
     #[error("the engine has shut down")]
     ShutDown,
+}
+
+fn join<T: ToString>(problems: &[T]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl EngineError {

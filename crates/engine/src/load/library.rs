@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Diagnostics, Loaded, load_file, references, words};
-use crate::model::{Pointer, Problem, Version};
+use crate::{
+    graph::{Catalogue, check},
+    model::{Pointer, Problem, Version},
+};
 
 /// Where workflows are looked for: beside the file that refers to them, then in directories.
 /// `workflow: provision-server` means `provision-server.yaml` or `provision-server.yml`.
@@ -27,6 +30,24 @@ impl Bundle {
     /// The workflow that was asked for.
     pub fn root(&self) -> Option<&Loaded> {
         self.workflows.last()
+    }
+
+    /// Checks what needs the meaning of the workflows: executors and their inputs, expressions,
+    /// the graph.
+    ///
+    /// # Errors
+    /// All that is wrong with any of them.
+    pub fn check(&self, catalogue: &dyn Catalogue) -> Result<(), Diagnostics> {
+        let find = |name: &str| {
+            let mut found = self.workflows.iter().map(|loaded| &loaded.workflow);
+            found.find(|workflow| workflow.name == name)
+        };
+        let mut diagnostics = Diagnostics::default();
+        for loaded in &self.workflows {
+            let problems = check(&loaded.workflow, catalogue, &find);
+            diagnostics.extend(loaded.source.diagnostics(problems));
+        }
+        if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
     }
 }
 

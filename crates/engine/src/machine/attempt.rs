@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     event::{Event, StepRef, TaskRef, Verdict},
-    state::{Execution, IllegalEvent, Phase, RunState, TimerKind, Todo},
+    state::{AfterLook, Execution, IllegalEvent, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
     graph::Plan,
@@ -129,7 +129,7 @@ impl RunState {
         }
         if observe {
             if let Some(execution) = self.execution_mut(task) {
-                execution.pending_retry = Some(retry_at);
+                execution.after_look = Some(retry_at.map_or(AfterLook::GiveUp, AfterLook::Retry));
             }
             self.set_phase(task, Phase::Interrupted);
             self.todo.push_back(Todo::Recover(task));
@@ -217,23 +217,23 @@ impl RunState {
         self.expect_observing(event, task)?;
         let pending = self.execution_mut(task).and_then(|it| {
             it.observe_failures = 0;
-            it.pending_retry.take()
+            it.after_look.take()
         });
         match (seen, pending) {
             (Observation::Done(output), _) => {
                 self.finish(plan, task, &Arc::new(output.clone()), true);
             }
             (Observation::NotDone, None) => self.clear(task),
-            (Observation::NotDone, Some(Some(due))) => self.retry_at(task, due),
-            (Observation::NotDone, Some(None)) => self.give_up(plan, task, true),
-            (Observation::InProgress(saved), None | Some(Some(_))) => {
+            (Observation::NotDone, Some(AfterLook::Retry(due))) => self.retry_at(task, due),
+            (Observation::NotDone, Some(AfterLook::GiveUp)) => self.give_up(plan, task, true),
+            (Observation::InProgress(saved), None | Some(AfterLook::Retry(_))) => {
                 if let Some(execution) = self.execution_mut(task) {
                     execution.saved = Some(Arc::new(saved.clone()));
                     execution.under_way = true;
                 }
                 self.clear(task);
             }
-            (Observation::InProgress(saved), Some(None)) => {
+            (Observation::InProgress(saved), Some(AfterLook::GiveUp)) => {
                 let evidence =
                     json!({ "reason": "still under way after the last attempt", "seen": saved });
                 self.set_phase(task, Phase::Attention(Arc::new(evidence)));

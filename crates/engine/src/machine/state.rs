@@ -103,8 +103,8 @@ pub struct Execution {
     pub output: Option<Arc<Value>>,
     /// What the last failure said.
     pub error: Option<Arc<StepError>>,
-    /// After a failure with unknown outcome: when the next attempt would be due.
-    pub(super) pending_retry: Option<Option<Timestamp>>,
+    /// After a failure with unknown outcome: what follows if the action was not done.
+    pub(super) after_look: Option<AfterLook>,
     /// The number that the next attempt gets, where it is not simply the next.
     pub(super) resume_as: u32,
     /// The observation saw the action under way: it is carried on, whatever else happens.
@@ -117,6 +117,15 @@ pub struct Execution {
     pub(super) timed_out: bool,
 }
 
+/// What follows when an observation after a failure says that the action was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterLook {
+    /// The next attempt, at this time.
+    Retry(Timestamp),
+    /// Nothing: the failed attempt was the last.
+    GiveUp,
+}
+
 impl Execution {
     pub(super) const NEW: Self = Self {
         phase: Phase::Pending,
@@ -124,7 +133,7 @@ impl Execution {
         saved: None,
         output: None,
         error: None,
-        pending_retry: None,
+        after_look: None,
         resume_as: 1,
         under_way: false,
         observe_failures: 0,
@@ -187,6 +196,7 @@ pub struct StepState {
 
 /// One instance of a scope.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each set once and for all")]
 pub struct ScopeState {
     /// Which list of the plan it is.
     pub plan: ScopeIx,

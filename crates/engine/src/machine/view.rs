@@ -38,7 +38,7 @@ impl RunState {
         let Some(owner) = state.owner else { return String::new() };
         let mut path = self.path(plan, owner);
         if let Some(item) = state.item {
-            path.push_str(&format!("[{item}]"));
+            path.extend(["[", &item.to_string(), "]"]);
         }
         path.push('/');
         if let Some(label) = &plan.scope(state.plan).label {

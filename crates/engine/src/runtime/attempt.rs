@@ -70,9 +70,19 @@ struct Worker {
 impl Worker {
     async fn work(self, executor: Option<Arc<dyn DynExecutor>>) {
         let Self { shared, run, owned, stop, call, purpose } = self;
-        // Closed only when the process ends.
-        let Ok(_permit) = shared.permits.acquire().await else { return };
         let (task, attempt) = (call.task, call.attempt);
+        let _permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                // Told to stop before it began: it did nothing.
+                let error = StepError::new(
+                    "engine.cancelled", ErrorClass::Cancelled, "told to stop before it began",
+                );
+                let result = Err(error);
+                return shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }));
+            }
+            permit = shared.permits.acquire() => permit,
+        };
         let Some(executor) = executor else {
             let error = StepError::permanent(
                 "engine.unknown_executor",

@@ -2,9 +2,11 @@
 //! attempts run beside them; the keeper holds the lease and looks for what others left to do.
 
 mod active;
+mod arrive;
 mod attempt;
 mod clock;
 mod config;
+mod group;
 mod identity;
 mod keeper;
 mod lease;

@@ -67,7 +67,10 @@ impl Shard {
                         Start { created, deployed, idempotency_key: None, reply: None, wait: None };
                     shared.tell(run, Message::Start(Box::new(start)));
                 }
-                Err(problem) => refuse(&shared, &created, problem),
+                Err(problems) => {
+                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                    refuse(&shared, &created, problems.join("; "));
+                }
             }
         });
     }

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, RwLock},
 };
 
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    graph::{Plan, PlanError, compile},
+    graph::{InputProblem, Plan, PlanError, compile, validate_input},
     model::{Version, Workflow},
     step::Registry,
     store::{Store, StoreError},
@@ -82,11 +83,7 @@ impl Plans {
 
 impl Deployed {
     /// Checks a run's input, and fills in the defaults of its schema.
-    pub(crate) fn check_input(
-        &self,
-        input: serde_json::Value,
-    ) -> Result<serde_json::Value, String> {
-        let _ = &self.workflow;
-        Ok(input)
+    pub(crate) fn check_input(&self, input: Value) -> Result<Value, Vec<InputProblem>> {
+        validate_input(&self.workflow, input)
     }
 }

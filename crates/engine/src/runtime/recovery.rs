@@ -26,7 +26,7 @@ pub(super) async fn claim_all(
             return Ok(total);
         }
         total += claims.len();
-        adopt(shared, claims.iter().map(|claim| Claimed::from(claim)).collect()).await?;
+        adopt(shared, claims.iter().map(Claimed::from).collect()).await?;
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::invariants::Invariants;
 
 /// A command that was given and has not come to its end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Open {
     Run(TaskRef, u32),
     Observe(TaskRef),

@@ -1,5 +1,7 @@
 //! The machine alone: random workflows, random outcomes, crashes between any two turns.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on panics")]
+
 mod driver;
 mod generate;
 mod invariants;

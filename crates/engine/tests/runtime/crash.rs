@@ -166,7 +166,6 @@ async fn sweep_over(open: impl AsyncFn() -> Arc<dyn Store>) {
             let second = engine(Arc::clone(&store), &device).await;
             second.recover().await.unwrap();
             let found = final_state(second.run(id)).await;
-            eprintln!("cut {commits} {after}");
             assert_eq!(
                 found,
                 expected,
@@ -204,4 +203,24 @@ fn check_device(
 #[tokio::test]
 async fn cut_at_every_commit_on_memory() {
     sweep_over(async || Arc::new(MemoryStore::new()) as Arc<dyn Store>).await;
+}
+
+#[tokio::test]
+async fn cut_at_every_commit_on_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    let number = std::sync::atomic::AtomicU32::new(0);
+    sweep_over(async || {
+        let number = number.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let url = format!("sqlite:{}", dir.path().join(format!("{number}.db")).display());
+        rackwright_engine::store::open(&url).await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cut_at_every_commit_on_postgres() {
+    let Some(server) = crate::databases::server() else { return };
+    let url = crate::databases::new_database(&server).await;
+    sweep_over(async || rackwright_engine::store::open(&url).await.unwrap()).await;
+    crate::databases::drop_database(&server, &url).await;
 }

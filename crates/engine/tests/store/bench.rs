@@ -1,15 +1,6 @@
 //! A store to test, and short words for what the tests do with it.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    future::Future,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rackwright_engine::{
@@ -19,9 +10,10 @@ use rackwright_engine::{
         RunUpdate, SqliteStore, Store,
     },
 };
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
+
+pub(crate) use crate::databases::{admin, drop_database, new_database, next, server};
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
@@ -89,39 +81,6 @@ pub(crate) async fn run<F: Future<Output = ()>>(
             drop_database(&server, &url).await;
         }
     }
-}
-
-/// The URL of the server, without a database.
-pub(crate) fn server() -> Option<String> {
-    let url = env::var("RACKWRIGHT_TEST_POSTGRES").ok();
-    if url.is_none() {
-        println!("skipped: set RACKWRIGHT_TEST_POSTGRES, or run `cargo xtask test`, which does");
-    }
-    url.map(|url| url.trim_end_matches('/').to_owned())
-}
-
-/// Makes a database and returns its URL.
-pub(crate) async fn new_database(server: &str) -> String {
-    let name = format!("rackwright_{}_{}", std::process::id(), next());
-    let mut admin = admin(server).await;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-    format!("{server}/{name}")
-}
-
-pub(crate) async fn drop_database(server: &str, url: &str) {
-    let name = url.rsplit('/').next().unwrap();
-    let statement = format!("DROP DATABASE {name} WITH (FORCE)");
-    admin(server).await.execute(AssertSqlSafe(statement)).await.unwrap();
-}
-
-pub(crate) async fn admin(server: &str) -> PgConnection {
-    PgConnection::connect(&format!("{server}/postgres")).await.unwrap()
-}
-
-/// A number that no other test of this process has.
-pub(crate) fn next() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::SeqCst)
 }
 
 /// A new run id; later ones are greater.

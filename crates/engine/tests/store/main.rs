@@ -7,6 +7,8 @@
 
 mod bench;
 mod claim;
+#[path = "../support/databases.rs"]
+mod databases;
 mod fence;
 mod inbox;
 mod lease;

@@ -9,22 +9,22 @@ use russh::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    Served,
     sftp::Sftp,
     shell::{self, Answer},
 };
-use crate::{FaultKind, LabState, Service};
+use crate::{FaultKind, Service};
 
 /// One connection: who it is for, and how to cut it.
 pub(super) struct Connection {
-    state: LabState,
-    machine: usize,
+    served: Served,
     cut: CancellationToken,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
 impl Connection {
-    pub(super) fn new(state: LabState, machine: usize, cut: CancellationToken) -> Self {
-        Self { state, machine, cut, channels: HashMap::new() }
+    pub(super) fn new(served: Served, cut: CancellationToken) -> Self {
+        Self { served, cut, channels: HashMap::new() }
     }
 }
 
@@ -35,8 +35,8 @@ impl Handler for Connection {
     type Error = russh::Error;
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        let right = self.state.read(|rack, _| {
-            !rack.has_fault(FaultKind::SshPasswordRefused, self.machine)
+        let right = self.served.state.read(|rack, _| {
+            !rack.has_fault(FaultKind::SshPasswordRefused, self.served.machine)
                 && user == rack.secrets.ssh_username
                 && password == rack.secrets.ssh_password
         });
@@ -64,9 +64,18 @@ impl Handler for Connection {
         self.channels.remove(&channel);
         session.channel_success(channel)?;
         let line = String::from_utf8_lossy(data).into_owned();
-        let (state, machine) = (self.state.clone(), self.machine);
-        let (handle, cut) = (session.handle(), self.cut.clone());
-        tokio::spawn(async move { command(state, machine, line, channel, handle, cut).await });
+        let (served, handle, cut) = (self.served.clone(), session.handle(), self.cut.clone());
+        self.served.tasks.spawn(async move {
+            let stop = served.stop.clone();
+            tokio::select! {
+                answered = command(&served, line, channel, &handle) => {
+                    if answered.is_none() {
+                        cut.cancel();
+                    }
+                }
+                () = stop.cancelled() => {}
+            }
+        });
         Ok(())
     }
 
@@ -79,7 +88,7 @@ impl Handler for Connection {
         match self.channels.remove(&channel) {
             Some(stream) if name == "sftp" => {
                 session.channel_success(channel)?;
-                let sftp = Sftp::new(self.state.clone(), self.machine);
+                let sftp = Sftp::new(self.served.state.clone(), self.served.machine);
                 russh_sftp::server::run(stream.into_stream(), sftp).await;
             }
             _ => session.channel_failure(channel)?,
@@ -88,32 +97,22 @@ impl Handler for Connection {
     }
 }
 
-/// Runs a command, writes it down and answers; or dies on the way.
-async fn command(
-    state: LabState,
-    machine: usize,
-    line: String,
-    channel: ChannelId,
-    handle: Handle,
-    cut: CancellationToken,
-) {
+/// Runs a command, writes it down and answers. `None` if it, or its connection, died on the way.
+async fn command(served: &Served, line: String, channel: ChannelId, handle: &Handle) -> Option<()> {
+    let Served { state, machine, .. } = served;
+    let machine = *machine;
     let drops = FaultKind::SshDrops;
     let dies = state.read(|rack, _| rack.has_fault(drops, machine))
         && state.update(|rack, _| rack.strikes(drops, machine)).unwrap_or(false);
-    let Some(answer) = shell::run(&state, machine, &line).await else {
-        cut.cancel();
-        return;
-    };
+    let answer = shell::run(state, machine, &line).await?;
     let hostname = state.read(|rack, _| rack.machines[machine].hostname.clone());
     let status = (!dies).then_some(answer.exit);
-    if let Err(error) = state.record(Service::Ssh, Some(&hostname), line, "", status) {
-        tracing::error!(%error, "can't write the record of requests");
-        cut.cancel();
-        return;
+    let written = state.record(Service::Ssh, Some(&hostname), line, "", status);
+    written.inspect_err(|error| tracing::error!(%error, "can't write the record")).ok()?;
+    if dies {
+        return None;
     }
-    if dies || send(channel, &handle, answer).await.is_err() {
-        cut.cancel();
-    }
+    send(channel, handle, answer).await.ok()
 }
 
 async fn send(channel: ChannelId, handle: &Handle, answer: Answer) -> Result<(), ()> {

@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use russh::{MethodKind, MethodSet, server::Config};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{FaultKind, LabState};
 use connection::Connection;
@@ -26,27 +26,32 @@ pub(crate) use keys::known_hosts_line;
 /// How often a connection looks whether its machine is still up, in real time.
 const PULSE: Duration = Duration::from_millis(100);
 
-/// Serves one machine (its index in the rack) until `stop`. A machine that is not up closes what
-/// connects.
+/// Serves one machine (its index in the rack) until `stop`, and returns when its connections and
+/// commands have ended: nothing writes the lab's file afterwards. A machine that is not up closes
+/// what connects.
 pub(crate) async fn serve(
     state: LabState,
     machine: usize,
     listener: TcpListener,
     stop: CancellationToken,
 ) {
+    let tasks = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
+            () = stop.cancelled() => break,
         };
         let Ok((stream, peer)) = accepted else { continue };
         if !welcome(&state, machine) {
             tracing::debug!(machine, %peer, "connection closed");
             continue;
         }
-        let (state, stop) = (state.clone(), stop.child_token());
-        tokio::spawn(async move { carry(state, machine, stream, stop).await });
+        let served =
+            Served { state: state.clone(), machine, stop: stop.clone(), tasks: tasks.clone() };
+        tasks.spawn(served.carry(stream));
     }
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Whether the machine answers at all.
@@ -60,32 +65,44 @@ fn welcome(state: &LabState, machine: usize) -> bool {
     up && !refuses()
 }
 
-/// Carries bytes between the client and the server's end until one of them ends, the connection
-/// is to be cut, or the machine goes down. What cuts simply drops the socket.
-async fn carry(state: LabState, machine: usize, mut client: TcpStream, stop: CancellationToken) {
-    let (mut outer, inner) = tokio::io::duplex(256 * 1024);
-    let cut = CancellationToken::new();
-    let config = Arc::new(config(&state, machine));
-    let connection = Connection::new(state.clone(), machine, cut.clone());
-    let serve = async {
-        let session = russh::server::run_stream(config, inner, connection).await?;
-        session.await
-    };
-    let down = async {
-        while state.read(|rack, now| rack.machines[machine].is_up(now)) {
-            tokio::time::sleep(PULSE).await;
-        }
-    };
-    let copy = tokio::io::copy_bidirectional(&mut client, &mut outer);
-    tokio::select! {
-        result = async { tokio::join!(serve, copy) } => {
-            if let (Err(error), _) = result {
-                tracing::debug!(machine, %error, "SSH connection ended");
+/// A machine, as its connections see it.
+#[derive(Clone)]
+struct Served {
+    state: LabState,
+    machine: usize,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Served {
+    /// Carries bytes between the client and the server's end until one of them ends, the
+    /// connection is to be cut, or the machine goes down. What cuts simply drops the socket.
+    async fn carry(self, mut client: TcpStream) {
+        let machine = self.machine;
+        let (mut outer, inner) = tokio::io::duplex(256 * 1024);
+        let cut = CancellationToken::new();
+        let config = Arc::new(config(&self.state, machine));
+        let connection = Connection::new(self.clone(), cut.clone());
+        let serve = async {
+            let session = russh::server::run_stream(config, inner, connection).await?;
+            session.await
+        };
+        let down = async {
+            while self.state.read(|rack, now| rack.machines[machine].is_up(now)) {
+                tokio::time::sleep(PULSE).await;
             }
+        };
+        let copy = tokio::io::copy_bidirectional(&mut client, &mut outer);
+        tokio::select! {
+            result = async { tokio::join!(serve, copy) } => {
+                if let (Err(error), _) = result {
+                    tracing::debug!(machine, %error, "SSH connection ended");
+                }
+            }
+            () = cut.cancelled() => {}
+            () = self.stop.cancelled() => {}
+            () = down => {}
         }
-        () = cut.cancelled() => {}
-        () = stop.cancelled() => {}
-        () = down => {}
     }
 }
 

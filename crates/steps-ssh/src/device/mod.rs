@@ -58,6 +58,10 @@ pub struct Tool {
     /// Where it is; without it, it is looked for on the login's `PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Whether to run it by `sudo -n`, for logins other than root: the user of an image that MAAS
+    /// deploys may do everything without a password.
+    #[serde(default)]
+    pub sudo: bool,
     /// The definition file that `conrep` is given with `-x`, where the built-in one doesn't fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definitions: Option<String>,
@@ -131,7 +135,7 @@ pub struct Timeouts {
     pub export: HumanDuration,
     /// Writing them, with the job that does it.
     pub import: HumanDuration,
-    /// Between two looks at a job.
+    /// The longest pause between two looks at a job; the first ones are shorter.
     pub poll: HumanDuration,
 }
 

@@ -35,6 +35,9 @@ pub struct SetLanInput {
     /// Where `ipmitool` is; without it, it is looked for on the login's `PATH`.
     #[serde(default)]
     ipmitool: Option<String>,
+    /// Whether to run it by `sudo -n`, for logins other than root.
+    #[serde(default)]
+    sudo: bool,
     /// How long the BMC may take to show what was set.
     #[serde(default = "SetLanInput::default_settle")]
     settle: HumanDuration,
@@ -155,7 +158,8 @@ struct Ipmitool<'a> {
 
 impl Ipmitool<'_> {
     fn command(&self, arguments: &str) -> String {
-        format!("{} {arguments}", quote(self.input.ipmitool.as_deref().unwrap_or("ipmitool")))
+        let program = quote(self.input.ipmitool.as_deref().unwrap_or("ipmitool"));
+        format!("{}{program} {arguments}", if self.input.sudo { "sudo -n " } else { "" })
     }
 
     async fn print(&self) -> Result<LanConfig, StepError> {

@@ -29,7 +29,7 @@ pub struct UploadInput {
     /// The SHA-256 that the content must have, in hexadecimal.
     #[serde(default)]
     sha256: Option<String>,
-    /// Its permissions, in octal.
+    /// Its permissions, in octal, where it has to be written.
     #[serde(default = "UploadInput::default_mode")]
     mode: String,
 }

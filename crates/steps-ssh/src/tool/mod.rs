@@ -45,6 +45,10 @@ impl Bench<'_> {
             ToolKind::Ilorest => ilorest::export(self, &file).await?,
             ToolKind::Sum | ToolKind::Saa => sum::export(self, &file).await?,
         }
+        if self.device_type.tool.sudo {
+            // Root's file, which the login is to fetch.
+            self.run_quietly(&format!("sudo -n chmod 0644 {}", quote(&file))).await?;
+        }
         self.ctx.report("Downloading BIOS configuration", None);
         let bytes = self.remote.read_file(&file, FILE_LIMIT).await?;
         self.remove(&file).await?;
@@ -94,17 +98,23 @@ impl Bench<'_> {
         format!("{directory}/rackwright-{}-{what}.{extension}", &key[..12])
     }
 
+    /// Not behind the fence: the file is this step's own, and no part of the machine's state.
     async fn remove(&self, file: &str) -> Result<(), StepError> {
-        let command = format!("rm -f -- {}", quote(file));
-        self.remote.query(&command, limits(self.device_type.timeouts.export.0)).await?;
-        Ok(())
+        let sudo = if self.device_type.tool.sudo { "sudo -n " } else { "" };
+        self.run_quietly(&format!("{sudo}rm -f -- {}", quote(file))).await
+    }
+
+    /// What fails here shows in what comes next, or leaves a small file behind.
+    async fn run_quietly(&self, command: &str) -> Result<(), StepError> {
+        let limits = limits(self.device_type.timeouts.export.0);
+        self.remote.query(command, limits).await.map(drop)
     }
 
     /// The command line of the tool.
     fn command(&self, arguments: &str) -> String {
         let tool = &self.device_type.tool;
         let program = tool.path.as_deref().unwrap_or(tool.kind.program());
-        format!("{} {arguments}", quote(program))
+        format!("{}{} {arguments}", if tool.sudo { "sudo -n " } else { "" }, quote(program))
     }
 
     async fn read_with_tool(&self, arguments: &str) -> Result<ExecOutput, StepError> {
@@ -139,6 +149,8 @@ impl Bench<'_> {
     }
 }
 
+/// The last line that says something: some tools end with a row of stars.
 fn last_line(text: &str) -> Option<String> {
-    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(ToOwned::to_owned)
+    let says = |line: &&str| line.contains(char::is_alphanumeric);
+    text.lines().map(str::trim).rfind(says).map(ToOwned::to_owned)
 }

@@ -3,6 +3,8 @@
 //! ("No reboot Server Configuration Profile Import job scheduled …"); until then an export shows
 //! the old values.
 
+use std::time::Duration;
+
 use rackwright_engine::{ErrorClass, StepError};
 use serde_json::{Value, json};
 
@@ -11,6 +13,8 @@ use crate::{client::ExecOutput, steps::remote::quote};
 
 /// The job of an import, in what the step saves.
 const JOB: &str = "racadm_job";
+/// Some jobs are done at once; the pause doubles up to the device type's `poll`.
+const FIRST_LOOK: Duration = Duration::from_millis(250);
 
 pub(super) async fn export(bench: &Bench<'_>, file: &str) -> Result<(), StepError> {
     let arguments = format!("get -t xml -f {} -c BIOS.Setup.1-1", quote(file));
@@ -73,12 +77,9 @@ pub(super) async fn under_way(bench: &Bench<'_>) -> Result<Option<Value>, StepEr
     Ok(job.map(|job| json!({ JOB: job.id })))
 }
 
-async fn wait(
-    bench: &Bench<'_>,
-    job: &str,
-    limit: std::time::Duration,
-) -> Result<JobView, StepError> {
+async fn wait(bench: &Bench<'_>, job: &str, limit: Duration) -> Result<JobView, StepError> {
     let begun = tokio::time::Instant::now();
+    let mut pause = FIRST_LOOK;
     loop {
         let output = bench.read_with_tool(&format!("jobqueue view -i {}", quote(job))).await?;
         judge(bench, &output)?;
@@ -103,7 +104,9 @@ async fn wait(
             let message = format!("the job {job} is still `{}` after {limit:?}", view.status);
             return Err(StepError::new("bios.job_timeout", ErrorClass::Timeout, message));
         }
-        bench.ctx.sleep(bench.device_type.timeouts.poll.0).await?;
+        let longest = bench.device_type.timeouts.poll.0;
+        bench.ctx.sleep(pause.min(longest)).await?;
+        pause = pause.saturating_mul(2);
     }
 }
 

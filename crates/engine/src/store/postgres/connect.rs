@@ -16,8 +16,13 @@ use crate::store::{
 /// For queries beside the writers; claims and polls come one at a time.
 const POOL: u32 = 4;
 
-/// Compiling a plan costs more than running any of ours.
-const SESSION: &str = "SET jit = off; SET client_min_messages = warning";
+/// Compiling a plan costs more than running any of ours, and none of ours is to scan a table: the
+/// planner would choose to while the tables are new, and keep to it while they grow.
+const SESSION: &str = "SET jit = off; SET enable_seqscan = off; SET client_min_messages = warning";
+
+/// The writers' statements are planned once: the plan does not depend on what is written, and
+/// planning the full one takes as long as running it.
+const WRITER: &str = "SET plan_cache_mode = force_generic_plan";
 
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Setup {
@@ -34,6 +39,7 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut connection = PgConnection::connect_with(options).await?;
     connection.execute(SESSION).await?;
+    connection.execute(WRITER).await?;
     Ok(connection)
 }
 

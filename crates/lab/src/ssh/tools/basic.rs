@@ -18,6 +18,7 @@ pub(super) fn run(seat: &mut Seat<'_>, name: &str, arguments: &[&str]) -> Answer
         }),
         "rm" => remove(seat, arguments),
         "test" => test(seat, arguments),
+        "chmod" => chmod(seat, arguments),
         "reboot" => {
             let boot = seat.rack.boot_time(seat.machine);
             let ends = seat.after(boot);
@@ -63,6 +64,25 @@ fn remove(seat: &mut Seat<'_>, arguments: &[&str]) -> Answer {
         }
     }
     answer
+}
+
+fn chmod(seat: &mut Seat<'_>, arguments: &[&str]) -> Answer {
+    let given: Vec<&str> = arguments.iter().copied().filter(|argument| *argument != "--").collect();
+    let (mode, path) = match given[..] {
+        [mode, path] => (u32::from_str_radix(mode, 8).ok(), path),
+        _ => return Answer::fails(1, "chmod: missing operand\n"),
+    };
+    match (mode, seat.machine().host.files.get_mut(path)) {
+        (Some(mode), Some(file)) => {
+            file.mode = mode & 0o7777;
+            Answer::default()
+        }
+        (None, _) => Answer::fails(1, "chmod: invalid mode\n"),
+        (_, None) => {
+            let text = format!("chmod: cannot access '{path}': No such file or directory\n");
+            Answer::fails(1, text)
+        }
+    }
 }
 
 fn test(seat: &mut Seat<'_>, arguments: &[&str]) -> Answer {

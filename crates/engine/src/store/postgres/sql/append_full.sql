@@ -4,6 +4,8 @@
 --   $18–$23  changes of runs
 --   $24–$25  inbox rows that are consumed
 --   $26–$29  messages: from, to, key, body
+-- Where a table is joined, its rows are named by ANY as well: then an index is probed, however the
+-- planner joins, also by a plan that was made while the tables were empty.
 WITH held AS MATERIALIZED (
     -- Whoever claims these runs now waits for us or has come first; then the epoch tells.
     SELECT id, epoch FROM runs WHERE id = ANY($18::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -46,19 +48,19 @@ changed AS (
                 $23::boolean[])
         AS u (run_id, status, wake_at, release, at, ended)
     JOIN put ON put.run_id = u.run_id
-    WHERE r.id = u.run_id
+    WHERE r.id = u.run_id AND r.id = ANY($18::uuid[])
 ),
 read AS (
     DELETE FROM inbox i
     USING unnest($24::uuid[], $25::bigint[]) AS c (run_id, id)
     JOIN put ON put.run_id = c.run_id
-    WHERE i.id = c.id AND i.run_id = c.run_id
+    WHERE i.id = c.id AND i.run_id = c.run_id AND i.id = ANY($25::bigint[])
 ),
 cleared AS (
     DELETE FROM inbox i
     USING unnest($18::uuid[], $23::boolean[]) AS u (run_id, ended)
     JOIN put ON put.run_id = u.run_id
-    WHERE u.ended AND i.run_id = u.run_id
+    WHERE u.ended AND i.run_id = u.run_id AND i.run_id = ANY($18::uuid[])
 ),
 sent AS (
     INSERT INTO inbox (run_id, dedup, body)

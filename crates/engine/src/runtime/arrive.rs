@@ -1,0 +1,176 @@
+//! What reaches a shard: starts, adoptions, results of attempts, mail.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::{
+    active::ActiveRun,
+    message::{Ack, Message, Outcome, Start},
+    shard::Shard,
+};
+use crate::{
+    machine::{Event, Input, Phase, RunState},
+    model::{ErrorClass, RunId, RunStatus, StepError},
+    step::Fenced,
+    store::{InboxRow, NewRun},
+};
+
+impl Shard {
+    pub(super) fn start(&mut self, start: Start) {
+        let Start { created, deployed, idempotency_key, reply, wait } = start;
+        let id = created.run;
+        if self.draining || self.runs.contains_key(&id) {
+            // Draining: the caller sees its channel close, and a child is started by the parent's
+            // next owner. Here already: a child that was asked for again after a recovery.
+            return;
+        }
+        let node = self.shared.node();
+        let new = NewRun {
+            workflow: created.workflow.clone(),
+            version: created.version,
+            idempotency_key,
+            parent: created.parent.map(|parent| parent.run),
+            root: created.root,
+            labels: created.labels.clone(),
+            status: RunStatus::Running,
+            owner: Some(node),
+        };
+        if let Err(error) = new.check() {
+            let error = StepError::permanent("engine.start", error.to_string());
+            if let Some(reply) = reply {
+                let _ = reply.send(Err(error));
+            }
+            return;
+        }
+        let state = RunState::new(&deployed.plan, created.clone());
+        let mut run = Box::new(ActiveRun::new(deployed, state, 0));
+        run.turn.events.push(Event::Created(Box::new(created)));
+        run.row_status = RunStatus::Running;
+        run.create = Some(Box::new(new));
+        run.started = reply;
+        self.waiting.entry(id).or_default().extend(wait);
+        self.runs.insert(id, run);
+        self.feed(id, Input::Claim { node, epoch: 1 });
+    }
+
+    pub(super) fn adopt(&mut self, run: Box<ActiveRun>) {
+        let id = run.id();
+        if self.draining || self.runs.contains_key(&id) {
+            return;
+        }
+        let (node, epoch) = (self.shared.node(), run.claim_epoch);
+        self.runs.insert(id, run);
+        self.feed(id, Input::Claim { node, epoch });
+        self.look(id);
+    }
+
+    pub(super) fn input(&mut self, id: RunId, input: Input, ack: Option<Ack>) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        match &input {
+            Input::AttemptEnded { task, .. }
+            | Input::AttemptLost { task, .. }
+            | Input::Observed { task, .. } => run.remove_attempt(*task),
+            Input::Claim { .. }
+            | Input::Save { .. }
+            | Input::Report { .. }
+            | Input::ChildEnded { .. }
+            | Input::Cancel(_)
+            | Input::Resolve { .. }
+            | Input::Tick => {}
+        }
+        if let Input::Save { task, attempt, .. } = &input {
+            let under_way = run
+                .state
+                .execution(*task)
+                .is_some_and(|it| it.phase == Phase::Running && it.attempt == *attempt);
+            if !under_way {
+                // An attempt that time has passed by must not believe that it saved anything.
+                let _ = ack.map(|ack| ack.send(Err(Fenced.into())));
+                return;
+            }
+        }
+        run.acks.extend(ack);
+        if matches!(input, Input::Report { .. }) {
+            return self.report(id, input);
+        }
+        if self.draining && is_stopped_by_drain(&input) {
+            return;
+        }
+        self.feed(id, input);
+    }
+
+    /// A report waits for the next commit of its run, but not for long.
+    fn report(&mut self, id: RunId, input: Input) {
+        let now = self.shared.clock.now();
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if run.feed(input, now, true).is_ok() && run.flush_at.is_none() && !run.dirty {
+            run.flush_at = Some(now.after(self.shared.config.report_delay));
+            self.set_timer(id);
+        }
+    }
+
+    /// Reads the run's mail beside the loop; it comes back as a message.
+    pub(super) fn look(&mut self, id: RunId) {
+        if !self.runs.contains_key(&id) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            match shared.store.inbox(&[id]).await {
+                Ok(rows) if rows.is_empty() => {}
+                Ok(rows) => shared.tell(id, Message::Mail { run: id, rows }),
+                // The keeper looks for mail again.
+                Err(error) => tracing::warn!(run = %id, %error, "could not read the inbox"),
+            }
+        });
+    }
+
+    pub(super) fn mail(&mut self, id: RunId, rows: Vec<InboxRow>) {
+        if self.draining {
+            return;
+        }
+        for row in rows {
+            let Some(run) = self.runs.get_mut(&id) else { return };
+            if !run.seen_mail.insert(row.id) {
+                continue;
+            }
+            run.consumed.push(row.id);
+            match serde_json::from_slice::<Input>(&row.body) {
+                Ok(input) => self.feed(id, input),
+                Err(error) => {
+                    tracing::error!(run = %id, %error, "a message can't be read and is dropped");
+                    self.mark(id);
+                }
+            }
+        }
+    }
+
+    pub(super) fn wait(&mut self, id: RunId, reply: oneshot::Sender<Outcome>) {
+        if let Some(run) = self.runs.get(&id) {
+            if run.row_status == RunStatus::Attention && !run.dirty {
+                let _ = reply.send(run.outcome());
+            } else {
+                self.waiting.entry(id).or_default().push(reply);
+            }
+        }
+    }
+}
+
+/// An attempt that stopped because the node drains has not ended: it was interrupted.
+fn is_stopped_by_drain(input: &Input) -> bool {
+    match input {
+        Input::AttemptEnded { result, .. } => {
+            result.as_ref().is_err_and(|error| error.class == ErrorClass::Cancelled)
+        }
+        Input::AttemptLost { .. } | Input::Observed { result: Err(_), .. } => true,
+        Input::Observed { result: Ok(_), .. }
+        | Input::Claim { .. }
+        | Input::Save { .. }
+        | Input::Report { .. }
+        | Input::ChildEnded { .. }
+        | Input::Cancel(_)
+        | Input::Resolve { .. }
+        | Input::Tick => false,
+    }
+}
