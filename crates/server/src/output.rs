@@ -46,12 +46,6 @@ impl Output {
         Self { silent: true, json: false, terminal: false, ..self }
     }
 
-    /// The same, without colours and cursor movements.
-    #[cfg(test)]
-    pub(crate) const fn plain() -> Self {
-        Self { json: false, terminal: false, colour: false, colour_errors: false, silent: false }
-    }
-
     /// A line on the standard output.
     pub(crate) fn line(&self, line: impl Display) {
         if self.silent {

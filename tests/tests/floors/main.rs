@@ -97,10 +97,15 @@ fn the_picture_of_imports_is_the_agreed_one() {
         fs::write(&path, &now).unwrap();
     }
     let agreed = fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        now.lines().collect::<Vec<_>>(),
-        agreed.lines().collect::<Vec<_>>(),
-        "the floors use each other in a new way; if that is meant: BLESS=1 cargo test --test floors"
+    let gone = agreed.lines().filter(|line| !now.lines().any(|other| other == *line));
+    let new = now.lines().filter(|line| !agreed.lines().any(|other| other == *line));
+    let changes: Vec<_> =
+        gone.map(|line| format!("- {line}")).chain(new.map(|line| format!("+ {line}"))).collect();
+    assert!(
+        changes.is_empty(),
+        "the floors use each other in a new way:\n{}\nif that is meant: BLESS=1 cargo test --test \
+         floors",
+        changes.join("\n")
     );
 }
 

@@ -98,7 +98,7 @@ fn seconds<'a>(ticks: impl Iterator<Item = &'a String>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::hint::black_box;
+    use std::{hint::black_box, time::Duration};
 
     use super::*;
 
@@ -106,13 +106,22 @@ mod tests {
     fn sees_what_this_process_uses() {
         let me = std::process::id();
         let before = Snapshot::take(me, None);
+        let deadline = Instant::now() + Duration::from_secs(30);
         let mut sum = 0_u64;
-        while before.at.elapsed().as_millis() < 200 {
-            sum = black_box(sum.wrapping_add(1));
-        }
-        let used = before.until(&Snapshot::take(me, None));
-        assert!(used.elapsed_s >= 0.2, "{}", used.elapsed_s);
-        assert!(used.engine_s > 0.0 && used.engine_s < 60.0, "{}", used.engine_s);
+        // The kernel counts in hundredths of a second, and others may use the processors.
+        let used = loop {
+            for number in 0..100_000 {
+                sum = black_box(sum.wrapping_add(number));
+            }
+            let used = before.until(&Snapshot::take(me, None));
+            if used.engine_s > 0.0 {
+                break used;
+            }
+            assert!(Instant::now() < deadline, "no processor time seen");
+        };
+        assert!(used.elapsed_s > 0.0 && used.elapsed_s < 60.0, "{}", used.elapsed_s);
+        assert!(used.engine_s < 60.0, "{}", used.engine_s);
+        assert!(used.database_s.abs() < f64::EPSILON, "{}", used.database_s);
         assert!(peak_rss_mib(me).unwrap() > 0.5);
         assert!(peak_rss_mib(0).is_none());
     }

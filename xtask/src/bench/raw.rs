@@ -1,6 +1,6 @@
 //! The raw figures: what the store does with nothing on top.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::Context as _;
 
@@ -13,6 +13,9 @@ use crate::shell;
 
 /// Rows of a batch.
 const ROWS: u32 = 100;
+
+/// How the names of pgbench's logs begin.
+const LOG: &str = "pgbench-log";
 
 /// A raw figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,9 +99,28 @@ fn pgbench(
     let mut command = cluster.client("pgbench", &scratch.database);
     command.args(["--no-vacuum", "--protocol", "prepared", "--file"]).arg(script);
     command.args(["--client", &clients.to_string(), "--jobs", &clients.min(2).to_string()]);
-    command.args(["--time", &seconds.to_string()]);
-    let text = shell::output(&mut command)?;
-    parse(&text).with_context(|| format!("pgbench said:\n{text}"))
+    command.args(["--time", &seconds.to_string(), "--log", "--log-prefix", LOG]);
+    let text = shell::output(command.current_dir(scratch.dir.path()))?;
+    let mut sample = parse(&text).with_context(|| format!("pgbench said:\n{text}"))?;
+    let mut latencies = latencies(scratch.dir.path())?;
+    latencies.sort_unstable();
+    let median = latencies.get(latencies.len() / 2).context("pgbench logged nothing")?;
+    sample.insert("p50_us".into(), f64::from(*median));
+    Ok(sample)
+}
+
+/// The latency of each transaction, in microseconds, from the logs of pgbench's threads.
+fn latencies(dir: &Path) -> anyhow::Result<Vec<u32>> {
+    let mut latencies = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(LOG) {
+            let text = fs::read_to_string(entry.path())?;
+            let third = |line: &str| line.split(' ').nth(2)?.parse::<u32>().ok();
+            latencies.extend(text.lines().filter_map(third));
+        }
+    }
+    Ok(latencies)
 }
 
 /// Reads pgbench's summary.

@@ -91,6 +91,9 @@ pub(super) fn text(
         });
         for (probe, numbers) in &of.raw {
             out.row(probe.title(), numbers, "steps_s", "/s", None);
+            if *probe == Probe::Single1 {
+                out.row("   one commit, p50", numbers, "p50_us", "µs", None);
+            }
         }
         for (workload, numbers) in &of.engine {
             engine(&mut out, *workload, numbers, scale);

@@ -21,7 +21,7 @@ use crate::shell;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
     Full,
-    /// A tenth.
+    /// A tenth, but for W5.
     Quick,
 }
 
@@ -79,7 +79,8 @@ impl Workload {
             Self::W1 | Self::W3 => (1, scale.of(1000), 1),
             Self::W2 => (scale.of(2000), 10, 64),
             Self::W4 => (scale.of(200), 1, 1),
-            Self::W5 => (scale.of(1000), 10, scale.of(1000)),
+            // Never smaller: there must be a half to be killed in.
+            Self::W5 => (1000, 10, 1000),
         };
         Size { runs, steps, in_flight }
     }
@@ -130,7 +131,7 @@ fn killed_half_way(
         anyhow::ensure!(running.child().try_wait()?.is_none(), "w5run ended before it was killed");
         anyhow::ensure!(Instant::now() < deadline, "w5run did not get half-way");
         shell::interrupted()?;
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(2));
     }
     running.kill()?;
     let before = steps(&log);
@@ -142,6 +143,7 @@ fn killed_half_way(
     let distinct: BTreeSet<_> = after.iter().collect();
     let runs: BTreeSet<_> = after.iter().map(|step| run_of(step)).collect();
     let count = |number: usize| u32::try_from(number).map(f64::from).context("too many steps");
+    anyhow::ensure!(after.len() > before.len(), "all steps had run before the kill");
     let left = count(after.len().saturating_sub(before.len()))?;
     let boot = sample.get("boot_to_end_s").copied().context("w5recover was not measured")?;
     sample.insert("steps_at_kill".into(), count(before.len())?);

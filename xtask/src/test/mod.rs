@@ -58,12 +58,13 @@ pub(crate) fn counted(options: &Options) -> anyhow::Result<(u8, Count)> {
     let mut count = Count::default();
     let mut command = workspace::cargo();
     let mut code = if workspace::has_subcommand("nextest") {
-        command.args(["nextest", "run", "--workspace"]).args(&options.arguments);
+        command.args(["nextest", "run"]).args(scope(&options.arguments));
+        command.args(&options.arguments);
         prepare(&mut command)?;
         nextest(&mut command, &mut count)?
     } else {
         eprintln!("xtask: no cargo-nextest here, `cargo test` does it too");
-        command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+        command.args(["test", "--all-targets", "--no-fail-fast"]).args(scope(&options.arguments));
         command.args(&options.arguments);
         prepare(&mut command)?;
         cargo_test(&mut command, &mut count)?
@@ -76,6 +77,12 @@ pub(crate) fn counted(options: &Options) -> anyhow::Result<(u8, Count)> {
         code = if code == 0 { doc } else { code };
     }
     Ok((code, count))
+}
+
+/// The whole workspace, unless the arguments choose packages: cargo lets the wider one win.
+fn scope(arguments: &[String]) -> Option<&'static str> {
+    let chooses = |argument: &String| argument.starts_with("-p") || argument.starts_with("--pack");
+    (!arguments.iter().any(chooses)).then_some("--workspace")
 }
 
 /// Finds or installs OpenSSH's server and tells the tests that they may count on it.

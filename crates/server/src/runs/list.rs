@@ -10,6 +10,8 @@ use super::show::moment;
 use crate::{
     cli::ListArguments,
     exit::{Exit, Outcome},
+    follow::Clock,
+    nodes::Site,
     output::Output,
     tree::elapsed,
 };
@@ -28,22 +30,33 @@ pub(super) async fn list(
         output.note("there are no such runs");
         return Ok(Exit::Completed);
     }
+    let now = Clock::read(client).await?.now();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["RUN", "WORKFLOW", "STATUS", "CREATED", "TIME", "LABELS"]);
     for record in &records {
-        let labels: Vec<_> = record.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let ended = if record.status.is_ended() { record.updated_at } else { now };
         table.add_row([
             record.id.to_string(),
             record.workflow.clone(),
             record.status.to_string(),
             moment(record.created_at),
-            elapsed(record.updated_at.since(record.created_at)),
-            labels.join(" "),
+            elapsed(ended.since(record.created_at)),
+            labels(record),
         ]);
     }
     output.line(table.trim_fmt());
     Ok(Exit::Completed)
+}
+
+/// The labels that people gave, and whether it is of the lab.
+fn labels(record: &RunRecord) -> String {
+    let shown = record.labels.iter().filter(|(name, _)| !Site::LABELS.contains(&name.as_str()));
+    let mut labels: Vec<_> = shown.map(|(name, value)| format!("{name}={value}")).collect();
+    if Site::of(&record.labels).lab.is_some() {
+        labels.push("lab".to_owned());
+    }
+    labels.join(" ")
 }
 
 /// Runs at the top, or all, page by page until there are enough.

@@ -4,6 +4,7 @@ use owo_colors::OwoColorize;
 use rackwright_engine::{machine::RunError, model::RunStatus};
 use serde_json::{Value, json};
 
+use super::harmless;
 use crate::follow::{Family, Standing};
 
 /// What is said after the tree.
@@ -24,7 +25,7 @@ fn errors(family: &Family, colour: bool) -> Vec<String> {
     lines.push(String::new());
     lines.push(format!("{} {word}:", errors.len()));
     for RunError { path, attempt, error } in errors {
-        let head = format!("{}: {}", error.code, error.message.trim_end());
+        let head = format!("{}: {}", error.code, harmless(error.message.trim_end()));
         let head = if colour { head.red().to_string() } else { head };
         lines.push(String::new());
         let word = if *attempt == 1 { "attempt" } else { "attempts" };
@@ -32,10 +33,10 @@ fn errors(family: &Family, colour: bool) -> Vec<String> {
         lines.push(format!("  {path}  ({of}{attempt} {word}, {})", error.class));
         lines.extend(head.lines().map(|line| format!("    {line}")));
         if let Some(subtask) = &error.subtask {
-            lines.push(format!("    while: {subtask}"));
+            lines.push(format!("    while: {}", harmless(subtask)));
         }
         if let Some(hint) = &error.hint {
-            lines.push(format!("    hint:  {hint}"));
+            lines.push(format!("    hint:  {}", harmless(hint)));
         }
     }
     lines

@@ -55,8 +55,7 @@ fn inside(
             lines.map(|line| quoted(&short(line)).trim_matches('"').to_owned()).collect();
         let label = format!("\"{}\"", lines.join("<br/>"));
         let (open, close, class) = match node.shape {
-            Shape::Start => ("([", "])", ":::small"),
-            Shape::End => ("([", "])", ":::small"),
+            Shape::Start | Shape::End => ("([", "])", ":::small"),
             Shape::Task => ("(", ")", ""),
             Shape::Child | Shape::Children => ("[[", "]]", ""),
             Shape::Set => ("[/", "/]", ""),

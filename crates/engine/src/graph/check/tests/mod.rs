@@ -4,6 +4,7 @@
 mod expressions;
 mod input;
 mod lists;
+mod random;
 mod steps;
 
 use std::collections::BTreeMap;
