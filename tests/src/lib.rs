@@ -5,6 +5,7 @@ pub mod binary;
 pub mod book;
 pub mod journal;
 pub mod laws;
+pub mod look;
 pub mod pace;
 pub mod place;
 pub mod process;

@@ -18,10 +18,13 @@ use rackwright_engine::{
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-use crate::{book::Book, process::Rackwright};
+use crate::{book::Book, pace::SPEED, process::Rackwright};
 
 /// The PostgreSQL server that tests use, without a database.
 const POSTGRES: &str = "RACKWRIGHT_TEST_POSTGRES";
+
+/// The workflow that provisions all machines.
+pub const RACK: &str = "workflows/lab-rack.yaml";
 
 /// Which kind of store a scenario runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +109,17 @@ impl Place {
     /// When the program does not build.
     pub fn rackwright(&self, arguments: &[&str]) -> Result<Rackwright> {
         Rackwright::new(self, arguments)
+    }
+
+    /// `rackwright run workflows/lab-rack.yaml --lab`, quickly, with more arguments.
+    ///
+    /// # Errors
+    /// When the program does not build.
+    pub fn rack(&self, more: &[&str]) -> Result<Rackwright> {
+        let lab = self.lab();
+        let lab = lab.to_str().context("a path in UTF-8")?;
+        let run = ["run", RACK, "--lab", "--lab-speed", SPEED, "--lab-dir", lab];
+        self.rackwright(&[&run, more].concat())
     }
 
     /// Looks at the store without being a node.

@@ -1,14 +1,15 @@
 //! One run: killed, resumed, killed again, and looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use rackwright_engine::{Effect, RunStatus};
 use rackwright_tests::{
     binary,
     book::{Change, Standing},
-    journal::{Journals, effects},
-    pace::{LIMIT, SPEED},
+    journal::{Journals, Task, effects},
+    look::Look,
+    pace::LIMIT,
     place::{Backend, Place},
     process::{Process, Rackwright},
 };
@@ -48,18 +49,11 @@ impl Undisturbed {
 async fn undisturbed(backend: &Backend) -> Result<(Course, BTreeMap<String, Standing>)> {
     let place = Place::new(backend).await?;
     let begun = time::Instant::now();
-    run(&place)?.run(LIMIT).await?.expect(0)?;
+    place.rack(&[])?.run(LIMIT).await?.expect(0)?;
     let course = Course { time: begun.elapsed(), requests: place.book().records()?.len() };
     let standing = place.book().standing()?;
     place.leave().await?;
     Ok((course, standing))
-}
-
-fn run(place: &Place) -> Result<Rackwright> {
-    let lab = place.lab();
-    let lab = lab.to_str().context("a path in UTF-8")?;
-    let rack = ["--lab", "--lab-speed", SPEED, "--lab-dir", lab];
-    place.rackwright(&[["run", "workflows/lab-rack.yaml"].as_slice(), &rack].concat())
 }
 
 /// Plays it, and keeps its directory where that fails.
@@ -84,15 +78,6 @@ pub(crate) async fn play(
     }
 }
 
-/// What was recorded when a process had been killed.
-struct Look {
-    journals: Journals,
-    /// How many requests the lab had written down.
-    requests: usize,
-    /// Machines and executors.
-    completed: BTreeSet<(String, String)>,
-}
-
 struct Scenario<'a> {
     place: &'a Place,
     undisturbed: &'a Undisturbed,
@@ -102,13 +87,13 @@ struct Scenario<'a> {
 
 impl Scenario<'_> {
     async fn play(&mut self, instant: &Instant) -> Result<()> {
-        self.kill(run(self.place)?, instant.first).await?;
+        self.kill(self.place.rack(&[])?, instant.first).await?;
         let look = self.look().await?;
         if look.journals.0.is_empty() {
             self.figures.before_the_run += 1;
             let changes = self.place.book().changes(0)?;
             ensure!(changes.is_empty(), "changes before there was a run: {changes:?}");
-            run(self.place)?.run(LIMIT).await?.expect(0)?;
+            self.place.rack(&[])?.run(LIMIT).await?.expect(0)?;
         } else {
             self.looks.push(look);
             for moment in &instant.resumed {
@@ -152,23 +137,16 @@ impl Scenario<'_> {
     }
 
     async fn look(&mut self) -> Result<Look> {
-        let book = self.place.book();
-        let client = self.place.client().await?;
-        let journals = Journals::read(&client).await?;
-        let (mut completed, mut met) = (BTreeSet::new(), 0);
-        if let Some(rack) = book.rack()? {
-            completed = journals.completed(&rack);
-            for task in journals.tasks(&rack) {
-                if matches!(task.status, "running" | "observing") {
-                    met += 1;
-                    *self.figures.met.entry(task.executor).or_default() += 1;
-                }
-            }
+        let look = Look::take(self.place).await?;
+        let under_way = |task: &&Task| matches!(task.status, "running" | "observing");
+        let met: Vec<_> = look.tasks.iter().filter(under_way).collect();
+        let unfinished = look.journals.0.values().any(|run| !run.record.status.is_ended());
+        self.figures.between_steps += usize::from(unfinished && met.is_empty());
+        for task in met {
+            *self.figures.met.entry(task.executor.clone()).or_default() += 1;
         }
-        let unfinished = journals.0.values().any(|run| !run.record.status.is_ended());
-        self.figures.between_steps += usize::from(unfinished && met == 0);
-        self.figures.completed_before += completed.len();
-        Ok(Look { journals, requests: book.records()?.len(), completed })
+        self.figures.completed_before += look.completed.len();
+        Ok(look)
     }
 
     async fn judge(&mut self) -> Result<()> {
@@ -195,19 +173,15 @@ impl Scenario<'_> {
 
     /// Holds what the lab wrote down against what had been recorded.
     fn judge_changes(&mut self) -> Result<()> {
-        let book = self.place.book();
         let mut repeated: Vec<Change> = Vec::new();
         for look in &self.looks {
-            let after = book.changes(look.requests)?;
-            self.figures.changes_after += after.len();
-            repeated.extend(after.into_iter().filter(|change| {
-                look.completed.contains(&(change.machine.clone(), change.executor.to_owned()))
-            }));
+            self.figures.changes_after += look.changes(self.place)?.len();
+            repeated.extend(look.repeated(self.place)?);
         }
         self.figures.repeated += repeated.len();
         ensure!(repeated.is_empty(), "repeated after its completion was recorded: {repeated:?}");
         let mut once = BTreeMap::<_, Vec<_>>::new();
-        for change in book.changes(0)?.into_iter().filter(|change| change.done) {
+        for change in self.place.book().changes(0)?.into_iter().filter(|change| change.done) {
             let verify = self.undisturbed.effects.get(change.executor) == Some(&Effect::Verify);
             // The file may be written again as long as it has not been imported.
             if verify && !change.what.starts_with("PUT ") {
