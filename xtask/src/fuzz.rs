@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use crate::{Outcome, shell, workspace};
+use crate::{
+    Outcome, shell,
+    workspace::{self, Program},
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -11,26 +14,23 @@ pub(crate) struct Options {
     pub(crate) seconds: u32,
 }
 
+/// Random damage to good files: runs everywhere.
+const MUTATIONS: Program = Program { kind: "--example", name: "fuzz_loader" };
+
 pub(crate) fn run(options: &Options) -> Outcome {
     let guided = workspace::root().join("fuzz/Cargo.toml").exists()
         && shell::output(workspace::cargo_of("nightly").args(["fuzz", "--version"])).is_ok();
-    let mut command = if guided { cargo_fuzz(options) } else { mutations(options) };
+    let mut command = if guided {
+        // Coverage leads the way.
+        let mut command = workspace::cargo_of("nightly");
+        command.args(["fuzz", "run", "loader", "--"]);
+        command.arg(format!("-max_total_time={}", options.seconds));
+        command
+    } else {
+        eprintln!("xtask: no nightly with cargo-fuzz here, so the damage is random, not guided");
+        let mut command = shell::command(MUTATIONS.build(false)?);
+        command.args(["--seconds", &options.seconds.to_string()]);
+        command
+    };
     Ok(shell::code(shell::status(&mut command)?))
-}
-
-/// Coverage leads the way: needs a nightly toolchain and `cargo-fuzz`.
-fn cargo_fuzz(options: &Options) -> std::process::Command {
-    let mut command = workspace::cargo_of("nightly");
-    command.args(["fuzz", "run", "loader", "--"]);
-    command.arg(format!("-max_total_time={}", options.seconds));
-    command
-}
-
-/// Random damage to good files: runs everywhere.
-fn mutations(options: &Options) -> std::process::Command {
-    eprintln!("xtask: no nightly with cargo-fuzz here, so the damage is random, not guided");
-    let mut command = workspace::cargo();
-    command.args(["run", "--quiet", "--package", "rackwright-engine", "--example", "fuzz_loader"]);
-    command.args(["--", "--seconds", &options.seconds.to_string()]);
-    command
 }
