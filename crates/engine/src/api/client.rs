@@ -91,6 +91,17 @@ impl Client {
         Ok(view)
     }
 
+    /// The state of a run right after its creation: what [`RunHandle::events`] is applied to, from
+    /// its first event on.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownRun`] or [`EngineError::Journal`].
+    pub async fn beginning(&self, run: RunId) -> Result<RunView, EngineError> {
+        let rows = self.store.journal(run, 0, 1).await?;
+        let first = rows.first().ok_or(EngineError::UnknownRun(run))?;
+        self.first_view(run, first).await
+    }
+
     /// A view of the run as its creation made it.
     pub(super) async fn first_view(
         &self,

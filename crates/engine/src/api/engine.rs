@@ -109,7 +109,23 @@ impl Engine {
     /// # Errors
     /// What the store says.
     pub async fn recover(&self) -> Result<usize, EngineError> {
-        let Some(scope) = self.node.shared.config.claims else { return Ok(0) };
+        let mut taken = 0;
+        for scope in self.node.shared.claims() {
+            taken += self.node.recover(scope).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes over the due runs of a scope, now and from now on, beside those that
+    /// [`EngineBuilder::claims`] names. A run that this engine started needs it where the engine
+    /// claims nothing else: while it waits for long it belongs to nobody. Returns how many were
+    /// due.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn take_over(&self, scope: ClaimScope) -> Result<usize, EngineError> {
+        let claims = &self.node.shared.claims;
+        claims.lock().unwrap_or_else(PoisonError::into_inner).push(scope);
         Ok(self.node.recover(scope).await?)
     }
 

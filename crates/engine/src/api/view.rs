@@ -59,6 +59,8 @@ pub enum AttemptEnd {
 /// A reported sub-task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SubtaskView {
+    /// When it was reported first.
+    pub started_at: Timestamp,
     /// When it was reported last.
     pub at: Timestamp,
     /// What is done.
@@ -100,6 +102,8 @@ pub struct StepView {
     pub path: String,
     /// The last part of that.
     pub name: String,
+    /// Of an item of a map: a short text that tells which element it is.
+    pub label: Option<String>,
     /// What it is.
     pub kind: Kind,
     /// The executor or workflow that it calls.
@@ -346,7 +350,8 @@ impl RunView {
             Inner::Map(map) => {
                 let closed = map.scopes.iter().filter(|it| self.state.scope(**it).closed).count();
                 view.items = Some((map.items.len(), closed, map.failed as usize));
-                view.steps = map.scopes.iter().map(|scope| self.item(&view.path, *scope)).collect();
+                let item = |scope: &ScopeRef| self.item(&view.path, &map.items, *scope);
+                view.steps = map.scopes.iter().map(item).collect();
             }
         }
         view
@@ -384,6 +389,7 @@ impl RunView {
         StepView {
             path: self.state.task_path(&self.plan, task),
             name,
+            label: None,
             kind,
             uses,
             status: execution.map_or("pending", |it| it.phase.as_str()),
@@ -413,10 +419,13 @@ impl RunView {
         }
     }
 
-    fn item(&self, map: &str, scope: ScopeRef) -> StepView {
+    fn item(&self, map: &str, items: &[Value], scope: ScopeRef) -> StepView {
         let number = self.state.scope(scope).item.unwrap_or_default();
         let path = format!("{map}[{number}]");
-        self.scope_line(scope, path, format!("[{number}]"), Kind::Item, self.scope(scope))
+        let name = format!("[{number}]");
+        let mut view = self.scope_line(scope, path, name, Kind::Item, self.scope(scope));
+        view.label = items.get(number as usize).and_then(element_label);
+        view
     }
 
     fn scope_line(
@@ -437,6 +446,7 @@ impl RunView {
         StepView {
             path,
             name,
+            label: None,
             kind,
             uses: None,
             status,
@@ -466,6 +476,20 @@ fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
     }
 }
 
+/// What an element calls itself, or the element if it is short.
+fn element_label(element: &Value) -> Option<String> {
+    const NAMES: [&str; 4] = ["name", "hostname", "host", "id"];
+    const LONGEST: usize = 40;
+    let named = NAMES.iter().find_map(|name| element.get(name));
+    match named.unwrap_or(element) {
+        Value::String(text) if text.chars().count() <= LONGEST => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    }
+}
+
 /// A report of the same sub-task only moves its progress.
 fn note_report(subtasks: &mut Vec<SubtaskView>, at: Timestamp, title: &str, percent: Option<u8>) {
     match subtasks.last_mut() {
@@ -474,7 +498,7 @@ fn note_report(subtasks: &mut Vec<SubtaskView>, at: Timestamp, title: &str, perc
             last.percent = percent;
         }
         Some(_) | None => {
-            subtasks.push(SubtaskView { at, title: title.to_owned(), percent });
+            subtasks.push(SubtaskView { started_at: at, at, title: title.to_owned(), percent });
         }
     }
 }

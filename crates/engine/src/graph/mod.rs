@@ -4,6 +4,7 @@
 pub mod check;
 mod compile;
 mod plan;
+pub mod render;
 
 pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
@@ -11,3 +12,4 @@ pub use plan::{
     ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
     ScopePlan, StepPlan, TaskPlan, ThenPlan,
 };
+pub use render::{Format, render};

@@ -25,6 +25,8 @@ pub use self::{
     source::Source,
     yaml::Limits,
 };
+use serde_json::Value;
+
 use crate::model::Workflow;
 
 /// A workflow and the text it came from.
@@ -60,6 +62,27 @@ pub fn load_str(name: &str, text: &str) -> Result<Loaded, Diagnostics> {
     }
 }
 
+/// Reads data, such as the input of a run, from a YAML or JSON file.
+///
+/// # Errors
+/// The file can't be read, or all that is wrong with its text.
+pub fn load_value(path: &Path) -> Result<Value, Diagnostics> {
+    let name = path.display().to_string();
+    let bytes = read(path)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|error| not_utf8(&name, &bytes, error.valid_up_to()))?;
+    if text.len() > Limits::DEFAULT.bytes {
+        return Err(too_large(&name, Limits::DEFAULT));
+    }
+    let parsed = yaml::parse(text, Limits::DEFAULT);
+    let source = Source::new(&name, text, parsed.tree.clone());
+    let diagnostics = Diagnostics::new(&source, parsed.problems);
+    match parsed.tree {
+        Some(tree) if diagnostics.is_empty() => Ok(tree.to_json()),
+        Some(_) | None => Err(diagnostics),
+    }
+}
+
 /// Reads a workflow from bytes.
 ///
 /// # Errors
@@ -79,14 +102,19 @@ pub fn load_bytes(name: &str, bytes: &[u8]) -> Result<Loaded, Diagnostics> {
 /// # Errors
 /// The file can't be read, or all that is wrong with its text.
 pub fn load_file(path: &Path) -> Result<Loaded, Diagnostics> {
-    let name = path.display().to_string();
-    // One byte more than allowed tells that it is too large, without reading on for ever.
+    load_bytes(&path.display().to_string(), &read(path)?)
+}
+
+/// The bytes of a file. One byte more than allowed tells that it is too large, without reading on
+/// for ever.
+fn read(path: &Path) -> Result<Vec<u8>, Diagnostics> {
     let most = u64::try_from(Limits::DEFAULT.bytes).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     match File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)) {
-        Ok(_) => load_bytes(&name, &bytes),
+        Ok(_) => Ok(bytes),
         Err(error) => {
             let problem = Diagnostic::new("unreadable", 0..0, format!("can't read it: {error}"));
+            let name = path.display().to_string();
             Err(Diagnostics::new(&Source::new(&name, "", None), vec![problem]))
         }
     }

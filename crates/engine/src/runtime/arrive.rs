@@ -54,7 +54,7 @@ impl Shard {
         self.feed(id, Input::Claim { node, epoch: 1 });
     }
 
-    pub(super) fn adopt(&mut self, run: Box<ActiveRun>) {
+    pub(super) fn adopt(&mut self, run: Box<ActiveRun>, mail: Vec<InboxRow>) {
         let id = run.id();
         if self.draining || self.runs.contains_key(&id) {
             return;
@@ -62,7 +62,8 @@ impl Shard {
         let (node, epoch) = (self.shared.node(), run.claim_epoch);
         self.runs.insert(id, run);
         self.feed(id, Input::Claim { node, epoch });
-        self.look(id);
+        // In the same turn: a run that was parked until its mail came would park again.
+        self.mail(id, mail);
     }
 
     pub(super) fn input(&mut self, id: RunId, input: Input, ack: Option<Ack>) {

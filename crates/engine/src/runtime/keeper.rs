@@ -79,7 +79,7 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
         shared.tell(run, Message::Look(run));
     }
-    if let Some(scope) = shared.config.claims {
+    for scope in shared.claims() {
         recovery::claim_all(shared, scope).await?;
     }
     Ok(())

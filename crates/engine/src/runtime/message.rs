@@ -44,8 +44,11 @@ pub(crate) type Ack = oneshot::Sender<Result<(), StepError>>;
 
 pub(crate) enum Message {
     Start(Box<Start>),
-    /// A claimed run with its folded state.
-    Adopt(Box<ActiveRun>),
+    /// A claimed run with its folded state, and the mail that waits for it.
+    Adopt {
+        run: Box<ActiveRun>,
+        mail: Vec<InboxRow>,
+    },
     /// The result of an attempt, saved progress, a report.
     Input {
         run: RunId,

@@ -75,6 +75,7 @@ impl Node {
             permits: Semaphore::new(config.max_in_flight),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,
+            claims: Mutex::new(config.claims.into_iter().collect()),
             stuck: Mutex::new(Vec::new()),
             store,
             registry,

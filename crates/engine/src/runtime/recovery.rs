@@ -7,7 +7,7 @@ use super::{active::ActiveRun, message::Message, plans::Deployed, shared::Shared
 use crate::{
     machine::{Event, fold},
     model::{RunId, RunStatus, Timestamp, Version},
-    store::{Claim, ClaimScope, JournalRow, StoreError},
+    store::{Claim, ClaimScope, InboxRow, JournalRow, StoreError},
 };
 
 /// How many runs are claimed at once.
@@ -51,6 +51,10 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
     for (run, row) in shared.store.journals(&ids).await? {
         journals.entry(run).or_default().push(row);
     }
+    let mut mail: HashMap<RunId, Vec<InboxRow>> = HashMap::new();
+    for row in shared.store.inbox(&ids).await? {
+        mail.entry(row.run).or_default().push(row);
+    }
     for claim in claims {
         let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
         let rows = journals.remove(&claim.run).unwrap_or_default();
@@ -59,7 +63,10 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
             Err(error) => Err(error.to_string()),
         };
         match restored {
-            Ok(run) => shared.tell(claim.run, Message::Adopt(Box::new(run))),
+            Ok(run) => {
+                let mail = mail.remove(&claim.run).unwrap_or_default();
+                shared.tell(claim.run, Message::Adopt { run: Box::new(run), mail });
+            }
             Err(reason) => {
                 tracing::error!(run = %claim.run, reason, "the run can't be carried on here");
                 let mut stuck =

@@ -84,7 +84,7 @@ impl Shard {
     fn take(&mut self, message: Message) {
         match message {
             Message::Start(start) => self.start(*start),
-            Message::Adopt(run) => self.adopt(run),
+            Message::Adopt { run, mail } => self.adopt(run, mail),
             Message::Input { run, input, ack } => self.input(run, input, ack),
             Message::Look(run) => self.look(run),
             Message::Mail { run, rows } => self.mail(run, rows),

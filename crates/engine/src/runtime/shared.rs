@@ -8,7 +8,7 @@ use super::{clock::DatabaseClock, config::Config, lease::Lease, message::Message
 use crate::{
     model::{NodeId, RunId, Timestamp},
     step::{CredentialSource, Registry, SubtaskReport},
-    store::Store,
+    store::{ClaimScope, Store},
 };
 
 /// Something that watchers of a run want to know at once.
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) permits: Semaphore,
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) shards: Vec<mpsc::UnboundedSender<Message>>,
+    /// Which runs the node takes over.
+    pub(crate) claims: Mutex<Vec<ClaimScope>>,
     /// Runs that this node owns but can't carry on, and why.
     pub(crate) stuck: Mutex<Vec<(RunId, String)>>,
 }
@@ -40,6 +42,11 @@ impl Shared {
     /// The node's present identity.
     pub(crate) fn node(&self) -> NodeId {
         *self.node.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which runs the node takes over.
+    pub(crate) fn claims(&self) -> Vec<ClaimScope> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Hands a message to the shard of a run. Lost if the node has shut down: whoever waits for an

@@ -28,7 +28,7 @@ fn list(depth: u32) -> impl Strategy<Value = Vec<Value>> {
                     .map(|before| format!("s{before}"))
                     .collect();
                 step["needs"] = json!(needs);
-            } else if place + 2 < len && seed >> place & 7 == 0 {
+            } else if place + 2 < len && (seed >> place).is_multiple_of(8) {
                 step["next"] = json!(format!("s{}", place + 2));
             }
             out.push(step);

@@ -87,9 +87,8 @@ async fn final_state(run: RunHandle) -> (RunStatus, String, Vec<String>) {
         let id = run.id();
         let outcome =
             tokio::time::timeout(Duration::from_secs(20), async { run.events_until_end().await });
-        if outcome.await.is_err() {
-            panic!("run {id} does not end: {:#?}", shape(&run.view().await.unwrap().tree()));
-        }
+        let ended = outcome.await.is_ok();
+        assert!(ended, "run {id} does not end: {:#?}", shape(&run.view().await.unwrap().tree()));
         shape(&run.view().await.unwrap().tree())
     };
     let outcome = run.wait().await.unwrap();

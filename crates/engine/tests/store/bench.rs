@@ -13,7 +13,7 @@ use rackwright_engine::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub(crate) use crate::databases::{admin, drop_database, new_database, next, server};
+pub(crate) use crate::databases::{drop_database, new_database, next, server};
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 

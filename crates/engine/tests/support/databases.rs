@@ -30,7 +30,7 @@ pub(crate) async fn drop_database(server: &str, url: &str) {
     admin(server).await.execute(AssertSqlSafe(statement)).await.unwrap();
 }
 
-pub(crate) async fn admin(server: &str) -> PgConnection {
+async fn admin(server: &str) -> PgConnection {
     PgConnection::connect(&format!("{server}/postgres")).await.unwrap()
 }
 

@@ -1,8 +1,10 @@
 //! Each rule with the problems it finds: their codes and their places.
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
 
 mod expressions;
 mod input;
 mod lists;
+mod random;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -34,7 +36,6 @@ struct Update {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only its schema is looked at")]
 enum Mode {
     /// At once.
     Immediate,

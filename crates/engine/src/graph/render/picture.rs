@@ -1,0 +1,316 @@
+//! What there is to draw, before it has a place or a language.
+
+use std::collections::HashMap;
+
+use super::text;
+use crate::model::{
+    Body, Branch, Choice, Cleanup, CleanupPolicy, Map, Next, Otherwise, Step, StepKind, Then,
+    Workflow,
+};
+
+/// What a node is; decides its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Start,
+    End,
+    Task,
+    /// A sub-workflow.
+    Child,
+    /// A sub-workflow for each item.
+    Children,
+    Set,
+    Decision,
+    Cleanup,
+    /// A list without steps.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub shape: Shape,
+    pub title: String,
+    /// Smaller lines below the title.
+    pub details: Vec<String>,
+    pub group: Option<usize>,
+}
+
+/// A box around nodes.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub title: String,
+    pub parent: Option<usize>,
+    /// Its content is repeated for each item.
+    pub repeated: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Edge {
+    pub from: usize,
+    pub to: usize,
+    pub label: Option<String>,
+    /// An obligation, not the order.
+    pub dashed: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub title: String,
+    pub about: Option<String>,
+    pub nodes: Vec<Node>,
+    pub groups: Vec<Group>,
+    pub edges: Vec<Edge>,
+}
+
+/// A way out of something that is drawn.
+#[derive(Clone, Debug)]
+struct Exit {
+    node: usize,
+    label: Option<String>,
+}
+
+/// Something that is drawn: where one comes in, where one comes out, which jumps it makes.
+#[derive(Debug, Default)]
+struct Part {
+    entries: Vec<usize>,
+    exits: Vec<Exit>,
+    jumps: Vec<(Exit, Next)>,
+}
+
+impl Part {
+    fn of(node: usize) -> Self {
+        Self { entries: vec![node], exits: vec![Exit { node, label: None }], jumps: Vec::new() }
+    }
+}
+
+impl Picture {
+    pub(super) fn of(workflow: &Workflow) -> Self {
+        let mut picture = Self {
+            title: workflow.name.clone(),
+            about: workflow.description.clone(),
+            nodes: Vec::new(),
+            groups: Vec::new(),
+            edges: Vec::new(),
+        };
+        let start = picture.node(Shape::Start, "start", Vec::new(), None);
+        let part = picture.list(&workflow.steps, None);
+        let end = picture.node(Shape::End, "end", Vec::new(), None);
+        picture.connect(&[Exit { node: start, label: None }], &part.entries);
+        picture.connect(&part.exits, &[end]);
+        picture
+    }
+
+    fn node(
+        &mut self,
+        shape: Shape,
+        title: &str,
+        details: Vec<String>,
+        group: Option<usize>,
+    ) -> usize {
+        self.nodes.push(Node { shape, title: title.to_owned(), details, group });
+        self.nodes.len() - 1
+    }
+
+    fn group(&mut self, title: String, parent: Option<usize>, repeated: bool) -> usize {
+        self.groups.push(Group { title, parent, repeated });
+        self.groups.len() - 1
+    }
+
+    fn connect(&mut self, exits: &[Exit], entries: &[usize]) {
+        for exit in exits {
+            for entry in entries {
+                let label = exit.label.clone();
+                let edge = Edge { from: exit.node, to: *entry, label, dashed: false };
+                if !self.edges.contains(&edge) {
+                    self.edges.push(edge);
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, steps: &[Step], group: Option<usize>) -> Part {
+        if steps.is_empty() {
+            return Part::of(self.node(Shape::Nothing, "nothing", Vec::new(), group));
+        }
+        if steps.iter().any(|step| step.needs.is_some()) {
+            return self.list_with_needs(steps, group);
+        }
+        let mut whole = Part::default();
+        let mut jumps: HashMap<&str, Vec<Exit>> = HashMap::new();
+        let mut open: Vec<Exit> = Vec::new();
+        for (place, step) in steps.iter().enumerate() {
+            let part = self.step(step, group);
+            if place == 0 {
+                whole.entries.clone_from(&part.entries);
+            }
+            open.extend(jumps.remove(step.id.as_str()).unwrap_or_default());
+            self.connect(&open, &part.entries);
+            open = part.exits;
+            let mut leave = |exit: Exit, next: &Next| {
+                let later = steps[place + 1..].iter().find(|later| later.id == next.0);
+                match later {
+                    Some(later) => jumps.entry(&later.id).or_default().push(exit),
+                    None if next.0 == Next::END => whole.exits.push(exit),
+                    None => {}
+                }
+            };
+            part.jumps.into_iter().for_each(|(exit, next)| leave(exit, &next));
+            if let Some(next) = &step.next {
+                open.drain(..).for_each(|exit| leave(exit, next));
+            }
+        }
+        whole.exits.extend(open);
+        whole
+    }
+
+    fn list_with_needs(&mut self, steps: &[Step], group: Option<usize>) -> Part {
+        let parts: Vec<Part> = steps.iter().map(|step| self.step(step, group)).collect();
+        let mut whole = Part::default();
+        let mut needed = vec![false; steps.len()];
+        for (place, step) in steps.iter().enumerate() {
+            let before: Vec<usize> = match &step.needs {
+                None => place.checked_sub(1).into_iter().collect(),
+                Some(needs) => needs
+                    .iter()
+                    .filter_map(|need| steps.iter().position(|step| step.id == *need))
+                    .filter(|before| *before != place)
+                    .collect(),
+            };
+            if before.is_empty() {
+                whole.entries.extend(&parts[place].entries);
+            }
+            for before in before {
+                needed[before] = true;
+                self.connect(&parts[before].exits, &parts[place].entries);
+            }
+        }
+        for (part, needed) in parts.into_iter().zip(needed) {
+            if !needed {
+                whole.exits.extend(part.exits);
+            }
+        }
+        whole
+    }
+
+    fn step(&mut self, step: &Step, group: Option<usize>) -> Part {
+        let part = match &step.kind {
+            StepKind::Task { uses, .. } => {
+                Part::of(self.leaf(Shape::Task, step, vec![uses.clone()], group))
+            }
+            StepKind::Set { .. } => Part::of(self.leaf(Shape::Set, step, Vec::new(), group)),
+            StepKind::Workflow { workflow, .. } => {
+                Part::of(self.leaf(Shape::Child, step, vec![format!("workflow {workflow}")], group))
+            }
+            StepKind::Map { map, body } => self.map(step, map, body, group),
+            StepKind::Group { body } => {
+                let inner = self.group(headline(step), group, false);
+                self.list(&body.steps, Some(inner))
+            }
+            StepKind::Parallel { parallel } => {
+                let inner = self.group(headline(step), group, false);
+                let mut whole = Part::default();
+                for (name, Branch { steps, .. }) in parallel {
+                    let branch = self.group(name.clone(), Some(inner), false);
+                    let part = self.list(steps, Some(branch));
+                    whole.entries.extend(part.entries);
+                    whole.exits.extend(part.exits);
+                }
+                whole
+            }
+            StepKind::Decision { decision } => self.decision(step, decision, group),
+        };
+        if let (Some(cleanup), Some(entry)) = (&step.cleanup, part.entries.first()) {
+            self.cleanup(cleanup, *entry, group);
+        }
+        part
+    }
+
+    fn leaf(
+        &mut self,
+        shape: Shape,
+        step: &Step,
+        mut details: Vec<String>,
+        group: Option<usize>,
+    ) -> usize {
+        details.extend(step.when.as_ref().map(|when| format!("if {}", text::condition(when))));
+        self.node(shape, &step.id, details, group)
+    }
+
+    fn map(&mut self, step: &Step, map: &Map, body: &Body, group: Option<usize>) -> Part {
+        let over = text::template(&map.over);
+        let mut what = format!("for each {} in {over}", map.binding);
+        if let Some(most) = map.max_concurrency {
+            what = format!("{what}, {most} at a time");
+        }
+        match body {
+            Body::Steps(branch) => {
+                let title = format!("{} · {what}", headline(step));
+                let inner = self.group(title, group, true);
+                self.list(&branch.steps, Some(inner))
+            }
+            Body::Workflow { workflow, .. } => {
+                let details = vec![format!("workflow {workflow}"), what];
+                Part::of(self.leaf(Shape::Children, step, details, group))
+            }
+        }
+    }
+
+    fn decision(&mut self, step: &Step, choices: &[Choice], group: Option<usize>) -> Part {
+        let node = self.leaf(Shape::Decision, step, Vec::new(), group);
+        let mut whole = Part { entries: vec![node], ..Part::default() };
+        let mut open = true;
+        for choice in choices {
+            let (label, steps, next) = match choice {
+                Choice::When { when, then } => {
+                    let label = text::condition(when);
+                    match then {
+                        Then::Steps { steps } => (label, Some(steps), None),
+                        Then::Next { next } => (label, None, Some(next)),
+                    }
+                }
+                Choice::Otherwise { otherwise } => {
+                    open = false;
+                    let label = "otherwise".to_owned();
+                    match otherwise {
+                        Otherwise::Steps(steps) => (label, Some(steps), None),
+                        Otherwise::Jump { next } => (label, None, Some(next)),
+                    }
+                }
+            };
+            let exit = Exit { node, label: Some(label) };
+            match (steps, next) {
+                (_, Some(next)) => whole.jumps.push((exit, next.clone())),
+                (Some(steps), None) if !steps.is_empty() => {
+                    let part = self.list(steps, group);
+                    self.connect(&[exit], &part.entries);
+                    whole.exits.extend(part.exits);
+                }
+                _ => whole.exits.push(exit),
+            }
+        }
+        if open {
+            whole.exits.push(Exit { node, label: Some("otherwise".to_owned()) });
+        }
+        whole
+    }
+
+    fn cleanup(&mut self, cleanup: &Cleanup, of: usize, group: Option<usize>) {
+        let when = match cleanup.policy {
+            CleanupPolicy::Never => return,
+            CleanupPolicy::Always => "always",
+            CleanupPolicy::OnSuccess => "on success",
+            CleanupPolicy::OnFailure => "on failure",
+        };
+        let details = vec![cleanup.uses.clone()];
+        let node = self.node(Shape::Cleanup, "cleanup", details, group);
+        let label = Some(when.to_owned());
+        self.edges.push(Edge { from: of, to: node, label, dashed: true });
+    }
+}
+
+/// The title of the box of a step.
+fn headline(step: &Step) -> String {
+    match &step.when {
+        Some(when) => format!("{} · if {}", step.id, text::condition(when)),
+        None => step.id.clone(),
+    }
+}

@@ -1,0 +1,148 @@
+//! The builder makes the same model as a file that says the same.
+
+use std::time::Duration;
+
+use rackwright_engine::{
+    ErrorClass, Workflow,
+    load::load_str,
+    model::{
+        Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, HumanDuration, Map, Next, NotOf,
+        Retry, Step, TimeoutParts,
+    },
+};
+use serde_json::json;
+
+const FILE: &str = r#"
+workflow: all-kinds
+description: Every kind of step.
+input: { type: object, required: [hosts] }
+defaults:
+  timeout: 10m
+  retry: { max_attempts: 2, backoff: linear, delay: 1s, jitter: 0.25 }
+steps:
+  - id: hello
+    description: Says hello.
+    uses: demo.hello
+    with: { name: "{{ input.name }}" }
+    retry: { max_attempts: 3, backoff: exponential, delay: 5s, max_delay: 1m, on: [transient] }
+    timeout: { attempt: 30s, total: 5m }
+    cleanup: { policy: on_failure, uses: demo.bye, with: { loud: true }, retry: { max_attempts: 4, delay: 2s }, timeout: 1m }
+  - id: both
+    when: "{{ input.name }}"
+    parallel:
+      left: [{ id: a, uses: demo.noop }]
+      right: { steps: [{ id: b, set: 1 }], output: "{{ steps.b.output }}" }
+  - id: each
+    map: { over: "{{ input.hosts }}", as: host, max_concurrency: 3, on_error: continue }
+    steps: [{ id: wipe, uses: demo.wipe, with: "{{ host }}" }]
+  - id: children
+    map: { over: [1, 2] }
+    workflow: child
+    with: { n: "{{ item }}" }
+  - id: child
+    workflow: child
+    with: { n: 0 }
+    timeout: 1h
+    on_error: continue
+  - id: choose
+    decision:
+      - when: false
+        steps: [{ id: never, set: null }]
+      - when: { not: "input.name" }
+        next: last
+      - otherwise: { next: end }
+  - id: more
+    decision:
+      - when: "true"
+        next: end
+      - otherwise: [{ id: other, uses: demo.noop }]
+    next: end
+  - id: group
+    needs: []
+    steps: [{ id: inner, set: { x: 2 } }]
+  - id: last
+    needs: [group, more]
+    set: "{{ steps.group.output }}"
+output: { x: "{{ steps.last.output.x }}" }
+"#;
+
+fn built() -> Workflow {
+    let seconds = Duration::from_secs;
+    let bye = Cleanup::always("demo.bye", json!({ "loud": true }))
+        .policy(CleanupPolicy::OnFailure)
+        .retry(Retry::attempts(4).constant(seconds(2)))
+        .timeout(seconds(60));
+    let hello = Step::task("hello", "demo.hello")
+        .description("Says hello.")
+        .with(json!({ "name": "{{ input.name }}" }))
+        .retry(
+            Retry::attempts(3)
+                .exponential(seconds(5))
+                .max_delay(seconds(60))
+                .on([ErrorClass::Transient]),
+        )
+        .timeout(TimeoutParts {
+            attempt: Some(HumanDuration(seconds(30))),
+            total: Some(HumanDuration(seconds(300))),
+        })
+        .cleanup(bye);
+    let both = Step::parallel(
+        "both",
+        [
+            ("left", Branch::from([Step::task("a", "demo.noop")])),
+            ("right", Branch::from([Step::set("b", json!(1))]).output("{{ steps.b.output }}".into())),
+        ],
+    );
+    let hosts = Map::over("{{ input.hosts }}").named("host").max_concurrency(3).continue_on_error();
+    let wipe = Step::task("wipe", "demo.wipe").with("{{ host }}".into());
+    let not_named = Condition::Not(NotOf { not: Box::new("input.name".into()) });
+    Workflow::builder("all-kinds")
+        .description("Every kind of step.")
+        .input(json!({ "type": "object", "required": ["hosts"] }))
+        .default_timeout(seconds(600))
+        .default_retry(Retry::attempts(2).linear(seconds(1)).jitter(0.25))
+        .step(hello)
+        .step(both.when("{{ input.name }}"))
+        .step(Step::map("each", hosts, [wipe]))
+        .step(Step::map(
+            "children",
+            Map::over(json!([1, 2])),
+            Body::workflow("child", json!({ "n": "{{ item }}" })),
+        ))
+        .step(
+            Step::workflow("child", "child")
+                .with(json!({ "n": 0 }))
+                .timeout(seconds(3600))
+                .continue_on_error(),
+        )
+        .step(Step::decision(
+            "choose",
+            [
+                Choice::when(false, [Step::set("never", json!(null))]),
+                Choice::jump(not_named, "last"),
+                Choice::otherwise_jump(Next::END),
+            ],
+        ))
+        .step(
+            Step::decision(
+                "more",
+                [
+                    Choice::jump("true", Next::END),
+                    Choice::otherwise([Step::task("other", "demo.noop")]),
+                ],
+            )
+            .next(Next::END),
+        )
+        .step(Step::group("group", [Step::set("inner", json!({ "x": 2 }))]).needs([""; 0]))
+        .step(Step::set("last", "{{ steps.group.output }}".into()).needs(["group", "more"]))
+        .output(json!({ "x": "{{ steps.last.output.x }}" }))
+        .build()
+}
+
+#[test]
+fn the_builder_and_the_file_say_the_same() {
+    let loaded = load_str("all-kinds.yaml", FILE).unwrap_or_else(|problems| panic!("{problems}"));
+    let built = built();
+    assert_eq!(built, loaded.workflow);
+    assert_eq!(built.version(), loaded.workflow.version());
+}

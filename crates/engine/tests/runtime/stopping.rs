@@ -1,0 +1,149 @@
+//! Cancel, time-outs, shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use rackwright_engine::{
+    Config, Describe, Effect, Engine, ErrorClass, RunRequest, RunStatus, StepContext, StepError,
+    executor_fn,
+    store::{MemoryStore, Store},
+};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::support::{Log, builder, workflow};
+
+/// An engine with `s.wait`, which tells that it runs and then waits until it is told to stop, and
+/// `s.deaf`, which does not listen.
+async fn engine(store: &Arc<dyn Store>, log: &Log, running: &Arc<Notify>) -> Engine {
+    let (waits, deaf) = (log.clone(), log.clone());
+    let (waiting, deafness) = (Arc::clone(running), Arc::clone(running));
+    let config = Config { stop_grace: Duration::from_millis(50), ..Config::default() };
+    builder(log)
+        .open_store(Arc::clone(store))
+        .config(config)
+        .register(executor_fn(
+            Describe::new("s.wait", Effect::Idempotent),
+            move |ctx: StepContext, _: Value| {
+                let (log, running) = (waits.clone(), waiting.clone());
+                async move {
+                    log.push(format!("{} waits", ctx.path()));
+                    running.notify_one();
+                    ctx.cancelled().await;
+                    Err::<Value, _>(StepError::new("s.stop", ErrorClass::Cancelled, "stopped"))
+                }
+            },
+        ))
+        .register(executor_fn(
+            Describe::new("s.deaf", Effect::Idempotent),
+            move |_: StepContext, _: Value| {
+                let (log, running) = (deaf.clone(), deafness.clone());
+                async move {
+                    log.push("deaf");
+                    running.notify_one();
+                    std::future::pending::<()>().await;
+                    Ok::<Value, StepError>(Value::Null)
+                }
+            },
+        ))
+        .build()
+        .await
+        .unwrap()
+}
+
+fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new())
+}
+
+#[tokio::test]
+async fn cancel_stops_attempts_and_meets_obligations() {
+    let (log, running) = (Log::default(), Arc::new(Notify::new()));
+    let engine = engine(&memory(), &log, &running).await;
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "a", "uses": "t.echo", "cleanup": { "uses": "t.echo" } },
+        { "id": "b", "uses": "s.wait" },
+        { "id": "c", "uses": "t.echo" },
+    ] }));
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let id = run.id();
+    running.notified().await;
+    engine.cancel(id, "me", Some("wrong rack")).await.unwrap();
+    let outcome = run.wait().await.unwrap();
+    assert_eq!(outcome.status, RunStatus::Cancelled);
+    assert_eq!(log.lines(), ["a", "b waits", "a/cleanup"]);
+    let refused = engine.cancel(id, "me", None).await.unwrap_err();
+    assert!(refused.to_string().contains("has ended: cancelled"), "{refused}");
+}
+
+#[tokio::test]
+async fn cancel_reaches_child_runs() {
+    let (log, running) = (Log::default(), Arc::new(Notify::new()));
+    let engine = engine(&memory(), &log, &running).await;
+    let child = json!({ "workflow": "child", "steps": [{ "id": "b", "uses": "s.wait" }] });
+    engine.deploy(workflow(child)).await.unwrap();
+    let parent = json!({ "workflow": "parent", "steps": [{ "id": "c", "workflow": "child" }] });
+    engine.deploy(workflow(parent)).await.unwrap();
+    let run = engine.start(RunRequest::new("parent")).await.unwrap();
+    running.notified().await;
+    run.cancel("me", None).await.unwrap();
+    assert_eq!(run.wait().await.unwrap().status, RunStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_broken_off_and_retried() {
+    let (log, running) = (Log::default(), Arc::new(Notify::new()));
+    let engine = engine(&memory(), &log, &running).await;
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "d", "uses": "s.deaf", "timeout": "20ms",
+          "retry": { "max_attempts": 2, "delay": "1ms" } },
+    ] }));
+    engine.deploy(flow).await.unwrap();
+    let outcome = engine.start(RunRequest::new("w")).await.unwrap().wait().await.unwrap();
+    assert_eq!(outcome.status, RunStatus::Failed);
+    assert_eq!(outcome.errors[0].error.class, ErrorClass::Timeout);
+    assert!(outcome.errors[0].error.message.contains("20ms"), "{}", outcome.errors[0].error);
+    assert_eq!(log.lines(), ["deaf", "deaf"]);
+}
+
+#[tokio::test]
+async fn a_group_that_takes_too_long_stops_what_is_in_it() {
+    let (log, running) = (Log::default(), Arc::new(Notify::new()));
+    let engine = engine(&memory(), &log, &running).await;
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "g", "timeout": "30ms", "on_error": "continue",
+          "steps": [{ "id": "b", "uses": "s.wait", "cleanup": { "uses": "t.echo" } }] },
+        { "id": "after", "set": "{{ steps.g.error.code }}" },
+    ] }));
+    engine.deploy(flow).await.unwrap();
+    let outcome = engine.start(RunRequest::new("w")).await.unwrap().wait().await.unwrap();
+    assert_eq!(*outcome.output, json!("engine.timeout"), "{:?}", outcome.errors);
+    assert_eq!(log.lines(), ["g/b waits", "g/b/cleanup"]);
+}
+
+#[tokio::test]
+async fn shutdown_leaves_work_to_the_next_engine() {
+    let (log, running) = (Log::default(), Arc::new(Notify::new()));
+    let store = memory();
+    let first = engine(&store, &log, &running).await;
+    let flow = json!({ "workflow": "w", "steps": [
+        { "id": "a", "uses": "t.echo", "with": 1 },
+        { "id": "b", "uses": "s.wait", "retry": { "max_attempts": 1 } },
+    ] });
+    first.deploy(workflow(flow)).await.unwrap();
+    let id = first.start(RunRequest::new("w")).await.unwrap().id();
+    running.notified().await;
+    first.shutdown().await.unwrap();
+    assert_eq!(first.run(id).status().await.unwrap(), RunStatus::Running);
+    let late = first.start(RunRequest::new("w")).await;
+    assert!(late.is_err_and(|error| error.to_string().contains("shut down")));
+
+    let second = engine(&store, &log, &running).await;
+    assert_eq!(second.recover().await.unwrap(), 1);
+    running.notified().await;
+    second.cancel(id, "me", None).await.unwrap();
+    let outcome = second.run(id).wait().await.unwrap();
+    assert_eq!(outcome.status, RunStatus::Cancelled);
+    assert_eq!(log.lines(), ["a", "b waits", "b waits"]);
+    let tree = second.view(id).await.unwrap().tree();
+    assert_eq!(tree[1].attempts.len(), 1, "an interruption does not use up an attempt");
+}

@@ -1,0 +1,237 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rackwright_engine::RunStatus;
+use rackwright_lab::Fault;
+
+/// Durable workflows for bare metal.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 completed; 1 a run failed; 2 wrong usage or an invalid file; 3 cancelled; 4 a run \
+waits for a person; 5 the store or the network is not available; 130 interrupted";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:rackwright.db in
+    /// the data directory]
+    #[arg(long, value_name = "URL", global = true, env = "RACKWRIGHT_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// Where the store, labs and credentials are [default: $XDG_DATA_HOME/rackwright or
+    /// ~/.local/share/rackwright]
+    #[arg(long, value_name = "DIR", global = true, env = "RACKWRIGHT_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The file with the credentials that steps name [default: credentials.toml in the data
+    /// directory]
+    #[arg(long, value_name = "FILE", global = true, env = "RACKWRIGHT_CREDENTIALS")]
+    pub(crate) credentials: Option<PathBuf>,
+    /// Prints JSON, one object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a workflow and shows how it goes
+    Run(RunArguments),
+    /// Says everything that is wrong with workflow files
+    Validate(ValidateArguments),
+    /// Draws a workflow
+    Graph(GraphArguments),
+    /// Lists the executors that steps can use, or shows one with its schemas
+    Steps(StepsArguments),
+    /// Prints the JSON Schema of workflow files, for editors
+    Schema,
+    /// Looks at runs and tells them something
+    Runs {
+        #[command(subcommand)]
+        command: RunsCommand,
+    },
+    /// Carries unfinished runs on, until they have ended
+    Resume(ResumeArguments),
+    /// Serves the lab, a rack of simulated machines, until Ctrl-C
+    Lab(LabArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// An input; its type is that of the workflow's input schema, and k.sub=v sets a nested one
+    #[arg(long = "input", short, value_name = "K=V")]
+    pub(crate) inputs: Vec<String>,
+    /// A YAML or JSON file with inputs; --input wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+    /// Starts a new lab with N machines and runs the workflow on it
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "`--lab` and `--lab=N` differ, and both from neither")]
+    pub(crate) lab: Option<Option<usize>>,
+    #[command(flatten)]
+    pub(crate) rack: RackArguments,
+    /// Starting again with the same key gives the same run back
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Leaves the run to a process in the background, and prints its id
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// The process in the background: says its run's id and nothing more
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    pub(crate) background: bool,
+}
+
+/// What rack a lab has.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RackArguments {
+    /// Goes wrong in the lab: NAME for all machines, NAME@MACHINE for one; may be repeated
+    #[arg(long = "lab-fault", value_name = "NAME")]
+    pub(crate) faults: Vec<Fault>,
+    /// What the lab's machines are made from
+    #[arg(long = "lab-seed", value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many simulated seconds pass in a real one
+    #[arg(long = "lab-speed", value_name = "X", default_value_t = 30.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Where the lab keeps its files; a rack that is there already is taken as it is
+    #[arg(long = "lab-dir", value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
+        Ok(_) | Err(_) => Err("expected a number above 0".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    /// Workflow files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// How it is drawn
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A picture
+    #[default]
+    Svg,
+    /// For Graphviz
+    Dot,
+    /// For Markdown
+    Mermaid,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StepsArguments {
+    /// An executor, or the beginning of its name
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    /// Runs, by id, the beginning of an id, or `last`; all that are unfinished if none is named
+    pub(crate) runs: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabArguments {
+    /// How many machines [default: 8, or as many as the rack has]
+    #[arg(value_name = "N")]
+    pub(crate) machines: Option<usize>,
+    #[command(flatten)]
+    pub(crate) rack: RackArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Lists runs, the newest first
+    List(ListArguments),
+    /// Shows a run: its steps, attempts, times, errors and what waits for a person
+    Show(OneRun),
+    /// Follows a run that another process carries on
+    Watch(OneRun),
+    /// Prints what is recorded of a run
+    Journal(OneRun),
+    /// Asks a run to stop
+    Cancel(CancelArguments),
+    /// Decides about a step that waits for a person
+    Resolve(ResolveArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneRun {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only runs of this status; may be repeated
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Vec<RunStatus>,
+    /// Only runs of this workflow
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Child runs too
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// Why
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The step's path, as `runs show` prints it
+    pub(crate) step: String,
+    /// What becomes of it
+    #[arg(value_enum)]
+    pub(crate) verdict: VerdictWord,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// Of a step that is done: its output, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) output: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictWord {
+    /// Perform it again
+    Retry,
+    /// It is done
+    Done,
+    /// It failed
+    Failed,
+}

@@ -1,0 +1,106 @@
+//! `rackwright resume`: carries on what is unfinished.
+
+use std::collections::BTreeMap;
+
+use rackwright_engine::{
+    Client, RunId, RunStatus,
+    store::{ClaimScope, RunFilter},
+};
+
+use crate::{
+    cli::{Common, ResumeArguments},
+    exit::{Exit, Failure, Outcome},
+    follow::{Clock, Ended, follow},
+    home::Home,
+    logs::Logs,
+    nodes::{Node, Site},
+    output::Output,
+    run::finish,
+    runs,
+    signals::Signals,
+};
+
+pub(crate) async fn resume(
+    common: &Common,
+    arguments: &ResumeArguments,
+    output: &Output,
+    logs: &Logs,
+) -> Outcome<Exit> {
+    let home = Home::find(common)?;
+    let store = home.open().await?;
+    let client = Client::new(store.clone());
+    let mut signals = Signals::catch()?;
+    let unfinished = unfinished(&client, &arguments.runs).await?;
+    if unfinished.is_empty() {
+        output.note("nothing is unfinished");
+        return Ok(Exit::Completed);
+    }
+    let mut worst = Exit::Completed;
+    for (site, roots) in unfinished {
+        let node = Node::start(common, &home, &site, site.lab_again().await?, store.clone()).await?;
+        let since = Clock::read(&client).await?.then();
+        for root in &roots {
+            node.engine.take_over(ClaimScope::Root(*root)).await?;
+        }
+        let ended = match stuck(&node) {
+            Some(failure) => Err(failure),
+            None => follow(&node.engine, &roots, Some(since), output, logs, &mut signals).await,
+        };
+        let interrupted = matches!(ended, Ok(Ended::Interrupted));
+        let exit = finish(node, ended, &roots, output, &mut signals).await?;
+        if interrupted {
+            return Ok(exit);
+        }
+        worst = worse(worst, exit);
+    }
+    Ok(worst)
+}
+
+/// A failed run outweighs one that waits, and that one a cancelled one.
+fn worse(one: Exit, other: Exit) -> Exit {
+    [Exit::Failed, Exit::Attention, Exit::Cancelled]
+        .into_iter()
+        .find(|exit| [one, other].contains(exit))
+        .unwrap_or(one)
+}
+
+/// Runs that were taken but can't be carried on here.
+fn stuck(node: &Node) -> Option<Failure> {
+    let stuck = node.engine.stuck();
+    let lines: Vec<_> = stuck.iter().map(|(run, why)| format!("run {run}: {why}")).collect();
+    (!lines.is_empty()).then(|| {
+        Failure::unavailable(format!("can't be carried on here:\n  {}", lines.join("\n  ")))
+    })
+}
+
+/// The runs at the top that have not ended, by what they act on.
+async fn unfinished(client: &Client, named: &[String]) -> Outcome<BTreeMap<Site, Vec<RunId>>> {
+    let mut found = BTreeMap::<Site, Vec<RunId>>::new();
+    let mut add = |record: &rackwright_engine::store::RunRecord| {
+        let roots = found.entry(Site::of(&record.labels)).or_default();
+        if !roots.contains(&record.id) {
+            roots.push(record.id);
+        }
+    };
+    for name in named {
+        let run = runs::find(client, name).await?;
+        let record = client.record(client.record(run).await?.root).await?;
+        if record.status.is_ended() {
+            return Err(Failure::usage(format!("run {run} has ended: {}", record.status)));
+        }
+        add(&record);
+    }
+    if named.is_empty() {
+        let open = RunStatus::ALL.into_iter().filter(|status| !status.is_ended()).collect();
+        let mut filter = RunFilter { status: open, ..RunFilter::default() };
+        loop {
+            let page = client.runs(&filter).await?;
+            page.iter().filter(|record| record.parent.is_none()).for_each(&mut add);
+            match page.last() {
+                Some(last) if page.len() == filter.limit as usize => filter.before = Some(last.id),
+                Some(_) | None => break,
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,55 @@
+//! `rackwright runs`: looking at runs and telling them something.
+
+mod find;
+mod journal;
+mod list;
+mod show;
+mod tell;
+
+pub(crate) use find::find;
+
+use rackwright_engine::Client;
+
+use crate::{
+    cli::{Common, RunsCommand},
+    exit::{Exit, Failure, Outcome},
+    follow::{Ended, follow},
+    home::Home,
+    logs::Logs,
+    output::Output,
+    signals::Signals,
+};
+
+pub(crate) async fn runs(
+    common: &Common,
+    command: &RunsCommand,
+    output: &Output,
+    logs: &Logs,
+) -> Outcome<Exit> {
+    let client = Client::new(Home::find(common)?.open().await?);
+    match command {
+        RunsCommand::List(arguments) => list::list(&client, arguments, output).await,
+        RunsCommand::Show(one) => show::show(&client, find(&client, &one.run).await?, output).await,
+        RunsCommand::Watch(one) => watch(&client, &one.run, output, logs).await,
+        RunsCommand::Journal(one) => {
+            journal::journal(&client, find(&client, &one.run).await?, output).await
+        }
+        RunsCommand::Cancel(arguments) => tell::cancel(&client, arguments, output).await,
+        RunsCommand::Resolve(arguments) => tell::resolve(&client, arguments, output).await,
+    }
+}
+
+/// Shows a run that somebody else carries on.
+async fn watch(client: &Client, name: &str, output: &Output, logs: &Logs) -> Outcome<Exit> {
+    let run = find(client, name).await?;
+    let record = client.record(run).await?;
+    if let Some(parent) = record.parent {
+        return Err(Failure::usage(format!("run {run} is a child of run {parent}"))
+            .hint(format!("watch the whole: rackwright runs watch {}", record.root)));
+    }
+    let mut signals = Signals::catch()?;
+    match follow(client, &[run], None, output, logs, &mut signals).await? {
+        Ended::Settled(exit) => Ok(exit),
+        Ended::Interrupted => Ok(Exit::Interrupted),
+    }
+}

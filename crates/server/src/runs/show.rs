@@ -1,0 +1,126 @@
+//! `rackwright runs show`.
+
+use rackwright_engine::{
+    Client, EngineError, RunId,
+    api::RunView,
+    machine::Inner,
+    model::Timestamp,
+    store::RunRecord,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    exit::{Exit, Outcome},
+    follow::{Clock, Family, final_trees},
+    output::Output,
+    tree::{elapsed, report},
+};
+
+pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcome<Exit> {
+    let record = client.record(run).await?;
+    let family = read(client, run).await?;
+    let now = Clock::read(client).await?.now();
+    let Some((tree, view)) = family.tree().zip(family.view(run)) else {
+        return Err(EngineError::UnknownRun(run).into());
+    };
+    if output.json {
+        output.object(&json!({
+            "record": record,
+            "input": view.state().created.input,
+            "ended_at": view.ended_at().map(|at| at.to_string()),
+            "steps": tree.steps,
+            "outcome": report::outcome(&family),
+        }));
+        return Ok(Exit::Completed);
+    }
+    header(&record, view, now, output);
+    for line in final_trees(&[tree], output, now) {
+        output.line(line);
+    }
+    for line in report::ending(&family, output.colour) {
+        output.line(line);
+    }
+    let result = &view.state().output;
+    if record.status.is_ended() && !result.is_null() {
+        output.line(format_args!("\noutput:\n{}", indented(result)));
+    }
+    Ok(Exit::Completed)
+}
+
+fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
+    let line = |name: &str, value: &str| output.line(format_args!("{name:<9} {value}"));
+    line("run", &record.id.to_string());
+    if let Some(parent) = record.parent {
+        line("parent", &parent.to_string());
+    }
+    line("workflow", &format!("{}  (version {:?})", record.workflow, record.version));
+    line("status", record.status.as_str());
+    line("created", &moment(record.created_at));
+    match view.ended_at() {
+        Some(ended) => {
+            let took = elapsed(ended.since(record.created_at));
+            line("ended", &format!("{}  (after {took})", moment(ended)));
+        }
+        None => line("for", &elapsed(now.since(record.created_at))),
+    }
+    if let Some(at) = record.wake_at.filter(|_| record.owner.is_none()) {
+        line("wakes", &moment(at));
+    }
+    if let Some(key) = &record.idempotency_key {
+        line("key", key);
+    }
+    for (name, value) in &record.labels {
+        line("label", &format!("{name}={value}"));
+    }
+    if let Some(cancel) = &view.state().cancel {
+        let why = cancel.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        line("cancelled", &format!("by {}{why}", cancel.by));
+    }
+    let input = &view.state().created.input;
+    output.line(format_args!("\ninput:\n{}\n", indented(input)));
+}
+
+fn indented(value: &Value) -> String {
+    let text = format!("{value:#}");
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A point in time, to the second, in UTC.
+pub(super) fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    let seconds = text.split_once('.').map_or(text.as_str(), |(seconds, _)| seconds);
+    format!("{}Z", seconds.replace('T', " "))
+}
+
+/// Reads a run and all runs below it.
+async fn read(client: &Client, run: RunId) -> Outcome<Family> {
+    let mut family = Family::read(run, client.view(run).await?);
+    let mut open = vec![run];
+    while let Some(parent) = open.pop() {
+        for (path, child) in family.view(parent).map(children).unwrap_or_default() {
+            family.expect(parent, &path, child);
+            match client.view(child).await {
+                Ok(view) => family.join(child, view),
+                // It was about to be created when its parent's node went away.
+                Err(EngineError::UnknownRun(_)) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            open.push(child);
+        }
+    }
+    Ok(family)
+}
+
+/// The child runs that a run started, with the paths of their steps.
+fn children(view: &RunView) -> Vec<(String, RunId)> {
+    let steps = view.state().steps.iter().enumerate();
+    steps
+        .filter_map(|(number, step)| match step.inner {
+            Inner::Child(child) => {
+                let step = rackwright_engine::machine::StepRef(u32::try_from(number).ok()?);
+                Some((view.state().path(view.plan(), step), child))
+            }
+            Inner::None | Inner::Scopes { .. } | Inner::Map(_) => None,
+        })
+        .collect()
+}
