@@ -8,6 +8,9 @@ use crate::{Outcome, fuzz, house, shell, test, workspace};
 /// two cores.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
+/// Guided fuzzing would build all dependencies once more, with another toolchain.
+const FUZZ: fuzz::Options = fuzz::Options { seconds: 60, stable: true };
+
 pub(crate) fn run() -> Outcome {
     let mut count = None;
     let steps: [(&str, &mut dyn FnMut() -> Outcome); 6] = [
@@ -20,7 +23,7 @@ pub(crate) fn run() -> Outcome {
             count = Some(counted);
             Ok(code)
         }),
-        ("fuzzing", &mut || fuzz::run(&fuzz::Options { seconds: 60 })),
+        ("fuzzing", &mut || fuzz::run(&FUZZ)),
     ];
     let mut failed = 0;
     for (name, step) in steps {
