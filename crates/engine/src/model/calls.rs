@@ -3,12 +3,12 @@
 use super::{Body, Branch, Choice, Otherwise, Pointer, Step, StepKind, Then, Version, Workflow};
 
 /// Sees each call of a workflow.
-pub type Visitor<'v> = dyn FnMut(&Pointer, &str, &mut Option<Version>) + 'v;
+pub(crate) type Visitor<'v> = dyn FnMut(&Pointer, &str, &mut Option<Version>) + 'v;
 
 impl Workflow {
     /// Calls `visitor` with the place, the name and the pinned version of each call, in the order
     /// of the file.
-    pub fn visit_calls(&mut self, visitor: &mut Visitor<'_>) {
+    pub(crate) fn visit_calls(&mut self, visitor: &mut Visitor<'_>) {
         steps(&mut self.steps, &Pointer::root().key("steps"), visitor);
     }
 
