@@ -90,7 +90,10 @@ fn built() -> Workflow {
         "both",
         [
             ("left", Branch::from([Step::task("a", "demo.noop")])),
-            ("right", Branch::from([Step::set("b", json!(1))]).output("{{ steps.b.output }}".into())),
+            (
+                "right",
+                Branch::from([Step::set("b", json!(1))]).output("{{ steps.b.output }}".into()),
+            ),
         ],
     );
     let hosts = Map::over("{{ input.hosts }}").named("host").max_concurrency(3).continue_on_error();

@@ -22,8 +22,10 @@ pub(super) async fn list(
     output: &Output,
 ) -> Outcome<Exit> {
     let records = read(client, arguments).await?;
-    if output.json {
-        records.iter().for_each(|record| output.object(record));
+    if output.json() {
+        for record in &records {
+            output.object(record);
+        }
         return Ok(Exit::Completed);
     }
     if records.is_empty() {

@@ -71,7 +71,7 @@ pub(crate) fn draw_within(trees: &[RunTree], look: &Look, height: usize) -> Vec<
 
 /// The columns that there are; 100 where nobody says.
 pub(crate) fn width(output: &Output) -> u16 {
-    if output.terminal { Term::stdout().size().1.max(20) } else { 100 }
+    if output.terminal() { Term::stdout().size().1.max(20) } else { 100 }
 }
 
 /// A span of time for people: `340ms`, `12.3s`, `1m 02s`, `3h 04m`, `2d 03h`.

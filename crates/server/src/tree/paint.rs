@@ -99,7 +99,7 @@ fn line(row: &Row, guide: &str, look: &Look) -> String {
 
 /// `[████████░░░░░░░░░░░░] 4/10, 1 failed`
 fn bar((all, ended, failed): (usize, usize, usize)) -> String {
-    let full = if all == 0 { BAR } else { BAR * ended.min(all) / all };
+    let full = (BAR * ended.min(all)).checked_div(all).unwrap_or(BAR);
     let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
     format!("[{}{}] {ended}/{all}{failed}", "█".repeat(full), "░".repeat(BAR - full))
 }

@@ -1,7 +1,11 @@
 //! How a run ended: every error, and what waits for a person.
 
 use owo_colors::OwoColorize;
-use rackwright_engine::{machine::RunError, model::RunStatus};
+use rackwright_engine::{
+    api::{RunView, StepView},
+    machine::RunError,
+    model::RunStatus,
+};
 use serde_json::{Value, json};
 
 use super::harmless;
@@ -49,7 +53,7 @@ fn attention(family: &Family, colour: bool) -> Vec<String> {
         let head = format!("{shown} waits for a person:");
         lines.push(String::new());
         lines.push(if colour { head.yellow().to_string() } else { head });
-        let tree = family.view(run).map(|view| view.tree()).unwrap_or_default();
+        let tree = family.view(run).map(RunView::tree).unwrap_or_default();
         if let Some(evidence) = evidence(&tree, &path) {
             lines.extend(format!("{evidence:#}").lines().map(|line| format!("    {line}")));
         }
@@ -63,7 +67,7 @@ fn attention(family: &Family, colour: bool) -> Vec<String> {
     lines
 }
 
-fn evidence(steps: &[rackwright_engine::api::StepView], path: &str) -> Option<Value> {
+fn evidence(steps: &[StepView], path: &str) -> Option<Value> {
     steps.iter().find_map(|step| {
         let own = step.evidence.as_ref().filter(|_| step.path == path);
         own.map(|it| (**it).clone()).or_else(|| evidence(&step.steps, path))

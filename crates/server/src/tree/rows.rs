@@ -120,7 +120,8 @@ impl Steps {
 
     fn below(&self, view: &StepView, mark: Mark) -> Vec<Row> {
         let mut rows = self.attempts(view, mark);
-        if let (true, Some(error)) = (view.attempts.is_empty() && view.steps.is_empty(), &view.error)
+        if let (true, Some(error)) =
+            (view.attempts.is_empty() && view.steps.is_empty(), &view.error)
         {
             rows.extend(error_rows(error));
         }

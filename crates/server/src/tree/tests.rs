@@ -88,8 +88,7 @@ fn rack() -> RunTree {
         ..step(&format!("[{number}]"), Kind::Item, status)
     };
     let again = vec![attempt(1, 5000, Some(9000), Some(failed(Some(12_000))))];
-    let retrying =
-        StepView { retry_at: Some(at(12_000)), ..task("commission", "retrying", again) };
+    let retrying = StepView { retry_at: Some(at(12_000)), ..task("commission", "retrying", again) };
     let now = vec![attempt(1, 9500, None, None)];
     let map = StepView {
         items: Some((10, 1, 0)),

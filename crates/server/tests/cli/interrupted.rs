@@ -14,7 +14,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
 
 /// Waits until the newest run has got so far that MAAS commissions the machine.
 fn commissioning(sandbox: &Sandbox) -> Value {
-    sandbox.until("a commissioning", || {
+    Sandbox::until("a commissioning", || {
         let run = sandbox.last_run()?;
         let told = run["steps"][0]["attempts"][0]["subtasks"].to_string();
         told.contains("Commissioning: ").then_some(run)
@@ -38,7 +38,10 @@ fn a_killed_run_comes_back_to_the_same_rack() {
     first.wait().unwrap();
     let told = stdout(&sandbox.rackwright(&["resume"]).code(0));
     has(&told, &["commission  looking at the target", "under way", "✔ finalise"]);
-    assert!(!told.contains("Looking up the machine in MAAS\n     0ms"), "history is not told again");
+    assert!(
+        !told.contains("Looking up the machine in MAAS\n     0ms"),
+        "history is not told again"
+    );
     let ended = sandbox.last_run().unwrap();
     assert_eq!(ended["record"]["id"], begun["record"]["id"]);
     assert_eq!(ended["outcome"]["status"], "completed");

@@ -27,9 +27,15 @@ fn a_server_is_provisioned_and_the_run_tells_every_step() {
     let file = shipped("provision-server.yaml");
     let run = ["run", &file, "--lab=1", "--lab-speed", "300", "-i", "server_id=srv001"];
     let told = stdout(&sandbox.rackwright(&run).code(0));
-    for step in
-        ["commission", "address", "pull-bios", "modify-bios", "push-bios", "configure-ipmi", "finalise"]
-    {
+    for step in [
+        "commission",
+        "address",
+        "pull-bios",
+        "modify-bios",
+        "push-bios",
+        "configure-ipmi",
+        "finalise",
+    ] {
         has(&told, &[&format!("✔ {step}"), &format!("{step}  completed in")]);
     }
     let shown = sandbox.last_run().unwrap();
@@ -52,7 +58,10 @@ fn a_rack_goes_on_past_a_machine_that_fails() {
     let told = stdout(&sandbox.rackwright(&run).code(1));
     has(&told, &["next attempt in", "tried again after", "✔ [0] srv001", "✖ [1] srv002", "✔ [2]"]);
     let errors = told.split_once("1 error:").unwrap().1;
-    has(errors, &["machines[1]/provision-server/commission  (srv002, 3 attempts", "while: ", "hint: "]);
+    has(
+        errors,
+        &["machines[1]/provision-server/commission  (srv002, 3 attempts", "while: ", "hint: "],
+    );
     has(errors, &["maas.commission_failed: srv002: "]);
     let outcome = sandbox.last_run().unwrap()["outcome"].clone();
     assert_eq!(outcome["status"], "failed");
@@ -85,11 +94,13 @@ steps:
     has(&told, &["! touch", "touch waits for a person:", "rackwright runs resolve", "touch retry"]);
     let shown = stdout(&sandbox.rackwright(&["runs", "show", "last"]).code(0));
     has(&shown, &["status    attention", "touch waits for a person:"]);
-    let other = sandbox.rackwright(&["runs", "resolve", "last", "x", "done", "--reason", "y"]).code(2);
+    let other =
+        sandbox.rackwright(&["runs", "resolve", "last", "x", "done", "--reason", "y"]).code(2);
     has(&stderr(&other), &["no step `x`", "touch"]);
     let resume = sandbox.rackwright(&["resume"]).code(4);
     has(&stdout(&resume), &["touch waits for a person:"]);
-    let done = ["runs", "resolve", "last", "touch", "done", "--reason", "seen", "--output", "{\"a\":1}"];
+    let done =
+        ["runs", "resolve", "last", "touch", "done", "--reason", "seen", "--output", "{\"a\":1}"];
     has(&stderr(&sandbox.rackwright(&done).code(0)), &["rackwright resume"]);
     let told = stdout(&sandbox.rackwright(&["resume"]).code(0));
     has(&told, &["touch  tester says done: seen", "touch  completed"]);

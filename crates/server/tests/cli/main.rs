@@ -1,5 +1,7 @@
 //! The program as people use it: its words, its exit statuses.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod files;
 mod interrupted;
 mod lab;

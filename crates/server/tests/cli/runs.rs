@@ -47,14 +47,19 @@ fn runs_are_listed_shown_and_found() {
     let list = stdout(&sandbox.rackwright(&["runs", "list"]).code(0));
     assert_eq!(list.lines().count(), 3, "{list}");
     has(&list, &["RUN", "STATUS", "sum", "completed"]);
-    let one = ["runs", "list", "--limit", "1", "--status", "completed", "--workflow", "sum", "--json"];
+    let one =
+        ["runs", "list", "--limit", "1", "--status", "completed", "--workflow", "sum", "--json"];
     let newest = objects(&sandbox.rackwright(&one).code(0)).remove(0);
-    let none = objects(&sandbox.rackwright(&["runs", "list", "--status", "failed", "--json"]).code(0));
+    let none =
+        objects(&sandbox.rackwright(&["runs", "list", "--status", "failed", "--json"]).code(0));
     assert_eq!(none.len(), 0);
     let id = newest["id"].as_str().unwrap();
     for name in ["last", id] {
         let shown = stdout(&sandbox.rackwright(&["runs", "show", name]).code(0));
-        has(&shown, &[id, "workflow  sum", "status    completed", "\"left\": 2", "✔ both", "– never"]);
+        has(
+            &shown,
+            &[id, "workflow  sum", "status    completed", "\"left\": 2", "✔ both", "– never"],
+        );
         has(&shown, &["output:\n  4"]);
     }
     let told = sandbox.rackwright(&["runs", "show", &id[..4]]).code(2);

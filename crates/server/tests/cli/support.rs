@@ -15,7 +15,7 @@ pub(crate) struct Sandbox {
 }
 
 /// Longer than anything here takes, shorter than anybody's patience.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
@@ -70,7 +70,7 @@ impl Sandbox {
     }
 
     /// Asks until something is there.
-    pub(crate) fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look() {
