@@ -8,7 +8,17 @@ use crate::{Outcome, fuzz, house, shell, test, workspace};
 /// two cores.
 const CARGO_DENY: &str = "cargo-deny@0.20.2";
 
-pub(crate) fn run() -> Outcome {
+/// Guided fuzzing would build all dependencies once more, with another toolchain.
+const FUZZ: fuzz::Options = fuzz::Options { seconds: 60, stable: true };
+
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Go on after a failure, to see all of them
+    #[arg(long)]
+    keep_going: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
     let mut count = None;
     let steps: [(&str, &mut dyn FnMut() -> Outcome); 6] = [
         ("format", &mut || tool(workspace::cargo().args(["fmt", "--all", "--check"]))),
@@ -20,16 +30,17 @@ pub(crate) fn run() -> Outcome {
             count = Some(counted);
             Ok(code)
         }),
-        ("fuzzing", &mut || fuzz::run(&fuzz::Options { seconds: 60 })),
+        ("fuzzing", &mut || fuzz::run(&FUZZ)),
     ];
     let mut failed = 0;
     for (name, step) in steps {
         let start = Instant::now();
         println!("== {name}");
-        failed = step()?;
-        let outcome = if failed == 0 { "passed" } else { "FAILED" };
+        let code = step()?;
+        let outcome = if code == 0 { "passed" } else { "FAILED" };
         println!("== {name}: {outcome} after {} s", start.elapsed().as_secs());
-        if failed != 0 {
+        failed = if failed == 0 { code } else { failed };
+        if failed != 0 && !options.keep_going {
             break;
         }
     }

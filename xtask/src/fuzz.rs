@@ -2,35 +2,39 @@
 
 use clap::Args;
 
-use crate::{Outcome, shell, workspace};
+use crate::{
+    Outcome, shell,
+    workspace::{self, Program},
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// How long
     #[arg(long, default_value_t = 60)]
     pub(crate) seconds: u32,
-}
-
-pub(crate) fn run(options: &Options) -> Outcome {
-    let guided = workspace::root().join("fuzz/Cargo.toml").exists()
-        && shell::output(workspace::cargo_of("nightly").args(["fuzz", "--version"])).is_ok();
-    let mut command = if guided { cargo_fuzz(options) } else { mutations(options) };
-    Ok(shell::code(shell::status(&mut command)?))
-}
-
-/// Coverage leads the way: needs a nightly toolchain and `cargo-fuzz`.
-fn cargo_fuzz(options: &Options) -> std::process::Command {
-    let mut command = workspace::cargo_of("nightly");
-    command.args(["fuzz", "run", "loader", "--"]);
-    command.arg(format!("-max_total_time={}", options.seconds));
-    command
+    /// Random damage, even where a nightly toolchain with cargo-fuzz could be guided by coverage
+    #[arg(long)]
+    pub(crate) stable: bool,
 }
 
 /// Random damage to good files: runs everywhere.
-fn mutations(options: &Options) -> std::process::Command {
-    eprintln!("xtask: no nightly with cargo-fuzz here, so the damage is random, not guided");
-    let mut command = workspace::cargo();
-    command.args(["run", "--quiet", "--package", "rackwright-engine", "--example", "fuzz_loader"]);
-    command.args(["--", "--seconds", &options.seconds.to_string()]);
-    command
+const MUTATIONS: Program = Program { kind: "--example", name: "fuzz_loader" };
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    let guided = !options.stable
+        && workspace::root().join("fuzz/Cargo.toml").exists()
+        && shell::output(workspace::cargo_of("nightly").args(["fuzz", "--version"])).is_ok();
+    let mut command = if guided {
+        // Coverage leads the way.
+        let mut command = workspace::cargo_of("nightly");
+        command.args(["fuzz", "run", "loader", "--"]);
+        command.arg(format!("-max_total_time={}", options.seconds));
+        command
+    } else {
+        eprintln!("xtask: random damage (guided by coverage it needs a nightly with cargo-fuzz)");
+        let mut command = shell::command(MUTATIONS.build(false)?);
+        command.args(["--seconds", &options.seconds.to_string()]);
+        command
+    };
+    Ok(shell::code(shell::status(&mut command)?))
 }

@@ -22,7 +22,7 @@ use crate::{
 const LIBMAAS: &str = "python-libmaas==0.6.8";
 
 /// The lab alone, until its standard input ends.
-const LAB: Program = Program { package: "rackwright-lab", kind: "--example", name: "serve" };
+const LAB: Program = Program { kind: "--example", name: "serve" };
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let mut worst = 0;
     for peer in peers {
         let code = match peer {
-            Peer::Openssh => test::target(&["rackwright-steps-ssh", "rackwright-lab"], "openssh")?,
+            Peer::Openssh => test::target("openssh")?,
             Peer::MaasClient => maas_client()?,
         };
         eprintln!("xtask: {peer:?}: {}", if code == 0 { "agrees" } else { "does not agree" });

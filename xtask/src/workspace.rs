@@ -48,7 +48,6 @@ pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
 
 /// A program of the workspace.
 pub(crate) struct Program {
-    pub(crate) package: &'static str,
     /// `--bin` or `--example`.
     pub(crate) kind: &'static str,
     pub(crate) name: &'static str,
@@ -59,7 +58,8 @@ impl Program {
     pub(crate) fn build(&self, release: bool) -> anyhow::Result<PathBuf> {
         let mut command = cargo();
         command.args(["build", "--message-format", "json-render-diagnostics"]);
-        command.args(["--package", self.package, self.kind, self.name]);
+        // All packages choose the features, as in the tests: else the dependencies build anew.
+        command.args(["--workspace", self.kind, self.name]);
         if release {
             command.arg("--release");
         }

@@ -22,10 +22,17 @@ waits for a person; 5 the store or the network is not available; 130 interrupted
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "this is the help of a terminal, not Markdown")]
 pub(crate) struct Common {
     /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:rackwright.db in
     /// the data directory]
-    #[arg(long, value_name = "URL", global = true, env = "RACKWRIGHT_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        env = "RACKWRIGHT_STORE",
+        hide_env_values = true
+    )]
     pub(crate) store: Option<String>,
     /// Where the store, labs and credentials are [default: $XDG_DATA_HOME/rackwright or
     /// ~/.local/share/rackwright]
@@ -75,7 +82,10 @@ pub(crate) struct RunArguments {
     pub(crate) input_file: Option<PathBuf>,
     /// Starts a new lab with N machines and runs the workflow on it
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
-    #[expect(clippy::option_option, reason = "`--lab` and `--lab=N` differ, and both from neither")]
+    #[expect(
+        clippy::option_option,
+        reason = "`--lab` and `--lab=N` differ, and both from neither"
+    )]
     pub(crate) lab: Option<Option<usize>>,
     #[command(flatten)]
     pub(crate) rack: RackArguments,

@@ -8,10 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rackwright_engine::{
-    Credential, StaticCredentials, StepError,
-    step::CredentialSource,
-};
+use rackwright_engine::{Credential, StaticCredentials, StepError, step::CredentialSource};
 
 use crate::{
     cli::Common,
@@ -90,7 +87,9 @@ impl OwnCredentials {
 }
 
 fn shouted(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .collect()
 }
 
 enum Unread {

@@ -149,8 +149,14 @@ mod tests {
 
     #[test]
     fn values_have_the_type_of_the_schema() {
-        let pairs =
-            ["name=0042", "count=3", "flag=null", "hosts=[\"a\"]", "net.mtu=9000", "free={\"x\":1}"];
+        let pairs = [
+            "name=0042",
+            "count=3",
+            "flag=null",
+            "hosts=[\"a\"]",
+            "net.mtu=9000",
+            "free={\"x\":1}",
+        ];
         let wanted = json!({
             "name": "0042", "count": 3, "flag": null, "hosts": ["a"], "net": { "mtu": 9000 },
             "free": { "x": 1 },

@@ -42,7 +42,7 @@ pub(crate) async fn serve(
     let options = options(dir.clone(), arguments.machines, &arguments.rack);
     let lab = Lab::start(options).await.map_err(lab_failure)?;
     let addresses = lab.addresses();
-    if output.json {
+    if output.json() {
         output.object(&json!({
             "type": "lab",
             "dir": dir,
@@ -115,8 +115,7 @@ fn machine<'i>(
         }
         None => Ok(None),
         Some(named) => {
-            let found =
-                machines.iter().find(|it| it[SERVER] == *named || it["hostname"] == *named);
+            let found = machines.iter().find(|it| it[SERVER] == *named || it["hostname"] == *named);
             found.map(Some).ok_or_else(|| {
                 let named = named.as_str().map_or_else(|| named.to_string(), str::to_owned);
                 Failure::usage(format!("the lab has no machine `{named}`; it has\n  {}", list()))
@@ -163,7 +162,8 @@ mod tests {
             "required": ["server_id"],
             "properties": { "server_id": {}, "device_type": {}, "ssh_port": {}, "known_hosts": {} },
         });
-        let wanted = json!({ "server_id": "def", "device_type": "x", "ssh_port": 2, "known_hosts": "/k" });
+        let wanted =
+            json!({ "server_id": "def", "device_type": "x", "ssh_port": 2, "known_hosts": "/k" });
         for name in ["def", "srv002"] {
             let input = json!({ "server_id": name, "device_type": "x" });
             assert_eq!(filled(schema.clone(), input).unwrap(), wanted);

@@ -30,6 +30,9 @@ const LAB_SPEED: &str = "lab_speed";
 const DEVICE_TYPES: &str = "device_types";
 
 impl Site {
+    /// The names of its labels.
+    pub(crate) const LABELS: [&'static str; 3] = [LAB, LAB_SPEED, DEVICE_TYPES];
+
     /// As a run's labels say.
     pub(crate) fn of(labels: &BTreeMap<String, String>) -> Self {
         Self {

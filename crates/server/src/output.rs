@@ -12,16 +12,24 @@ use crate::exit::Failure;
 
 /// How this process may speak. A reader that has gone away (`rackwright … | head`) is no reason
 /// to stop: runs go on, they are only not shown any more.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Output {
-    /// One JSON object per line.
-    pub(crate) json: bool,
-    /// The standard output is a terminal that can move its cursor.
-    pub(crate) terminal: bool,
-    /// Colours are wanted there.
+    mode: Mode,
+    /// Colours are wanted on the standard output.
     pub(crate) colour: bool,
     colour_errors: bool,
-    silent: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// One JSON object per line.
+    Json,
+    /// For a terminal that can move its cursor.
+    Terminal,
+    /// For a file, a pipe, or a terminal that can't.
+    Lines,
+    /// Nobody listens.
+    Silent,
 }
 
 impl Output {
@@ -32,29 +40,33 @@ impl Output {
         let forced = set("CLICOLOR_FORCE") && !set("NO_COLOR");
         let colour = |terminal: bool| forced || (terminal && !dumb && !set("NO_COLOR"));
         let terminal = stdout().is_terminal();
-        Self {
-            json,
-            terminal: terminal && !dumb && !json,
-            colour: colour(terminal) && !json,
-            colour_errors: colour(stderr().is_terminal()),
-            silent: false,
-        }
+        let mode = match (json, terminal && !dumb) {
+            (true, _) => Mode::Json,
+            (false, true) => Mode::Terminal,
+            (false, false) => Mode::Lines,
+        };
+        let colour_errors = colour(stderr().is_terminal());
+        Self { mode, colour: colour(terminal) && !json, colour_errors }
+    }
+
+    /// One JSON object per line is wanted.
+    pub(crate) fn json(&self) -> bool {
+        self.mode == Mode::Json
+    }
+
+    /// The standard output is a terminal that can move its cursor.
+    pub(crate) fn terminal(&self) -> bool {
+        self.mode == Mode::Terminal
     }
 
     /// The same for a process that nobody listens to.
-    pub(crate) const fn silent(self) -> Self {
-        Self { silent: true, json: false, terminal: false, ..self }
-    }
-
-    /// The same, without colours and cursor movements.
-    #[cfg(test)]
-    pub(crate) const fn plain() -> Self {
-        Self { json: false, terminal: false, colour: false, colour_errors: false, silent: false }
+    pub(crate) fn silent(&self) -> Self {
+        Self { mode: Mode::Silent, ..self.clone() }
     }
 
     /// A line on the standard output.
     pub(crate) fn line(&self, line: impl Display) {
-        if self.silent {
+        if self.mode == Mode::Silent {
             return;
         }
         let _ = writeln!(stdout(), "{line}");

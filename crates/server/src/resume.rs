@@ -37,7 +37,8 @@ pub(crate) async fn resume(
     }
     let mut worst = Exit::Completed;
     for (site, roots) in unfinished {
-        let node = Node::start(common, &home, &site, site.lab_again().await?, store.clone()).await?;
+        let node =
+            Node::start(common, &home, &site, site.lab_again().await?, store.clone()).await?;
         let since = Clock::read(&client).await?.then();
         for root in &roots {
             node.engine.take_over(ClaimScope::Root(*root)).await?;

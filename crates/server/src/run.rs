@@ -4,11 +4,7 @@ mod background;
 
 use std::path::Path;
 
-use rackwright_engine::{
-    Engine, RunId, RunRequest,
-    load::Bundle,
-    store::ClaimScope,
-};
+use rackwright_engine::{Engine, RunId, RunRequest, load::Bundle, store::ClaimScope};
 use rackwright_lab::{Lab, LabOptions};
 use serde_json::{Map, Value};
 
@@ -61,7 +57,7 @@ pub(crate) async fn run(
     if arguments.background {
         background::announce(run);
     }
-    let quiet = if arguments.background { output.silent() } else { *output };
+    let quiet = if arguments.background { output.silent() } else { output.clone() };
     let ended = follow(&node.engine, &[run], None, &quiet, logs, &mut signals).await;
     finish(node, ended, &[run], output, &mut signals).await
 }

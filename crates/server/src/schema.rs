@@ -6,7 +6,7 @@ use crate::{exit::Exit, output::Output};
 
 pub(crate) fn schema(output: &Output) -> Exit {
     let schema = load::schema();
-    if output.json {
+    if output.json() {
         output.object(&schema);
     } else {
         output.line(format_args!("{schema:#}"));

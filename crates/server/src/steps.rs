@@ -27,8 +27,10 @@ pub(crate) fn steps(common: &Common, arguments: &StepsArguments, output: &Output
         return Err(Failure::usage(format!("there is no executor `{name}`"))
             .hint(format!("there are: {}", known.join(", "))));
     }
-    if output.json {
-        found.iter().for_each(|(_, executor)| show(&***executor, output));
+    if output.json() {
+        for (_, executor) in found {
+            show(&**executor, output);
+        }
         return Ok(Exit::Completed);
     }
     let mut table = Table::new();
@@ -45,7 +47,7 @@ pub(crate) fn steps(common: &Common, arguments: &StepsArguments, output: &Output
 
 fn show(executor: &dyn DynExecutor, output: &Output) {
     let about = executor.describe();
-    if output.json {
+    if output.json() {
         output.object(&json!({
             "name": about.name,
             "about": about.about,

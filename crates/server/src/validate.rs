@@ -20,13 +20,17 @@ pub(crate) fn validate(
     let registry = workflows::registry(workflows::device_types(&home, None)?)?;
     let (bundles, problems) = workflows::load_all(&arguments.files, &registry);
     let (valid, wrong) = (bundles.len(), problems.iter().map(Diagnostics::len).sum::<usize>());
-    if output.json {
+    if output.json() {
         for problem in problems.iter().map(Diagnostics::to_json) {
             let Value::Array(list) = problem else { continue };
-            list.iter().for_each(|problem| output.object(problem));
+            for problem in &list {
+                output.object(problem);
+            }
         }
         let files = arguments.files.len();
-        output.object(&json!({ "type": "outcome", "files": files, "valid": valid, "problems": wrong }));
+        output.object(
+            &json!({ "type": "outcome", "files": files, "valid": valid, "problems": wrong }),
+        );
     } else {
         for problems in &problems {
             output.note(workflows::invalid(problems, output).message.trim_end());

@@ -81,7 +81,6 @@ pub(crate) fn load_all(files: &[PathBuf], registry: &Registry) -> (Vec<Bundle>, 
 
 /// Invalid files as a command's end.
 pub(crate) fn invalid(problems: &Diagnostics, output: &Output) -> Failure {
-    let text =
-        if output.colours_errors() { problems.coloured() } else { problems.to_string() };
+    let text = if output.colours_errors() { problems.coloured() } else { problems.to_string() };
     Failure { exit: Exit::Usage, message: text, rendered: true, hint: None }
 }

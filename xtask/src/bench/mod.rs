@@ -25,8 +25,7 @@ use crate::{
     workspace::Program,
 };
 
-const DRIVER: Program =
-    Program { package: "rackwright-bench", kind: "--bin", name: "rackwright-bench-driver" };
+const DRIVER: Program = Program { kind: "--bin", name: "rackwright-bench-driver" };
 
 #[derive(Args)]
 pub(crate) struct Options {

@@ -98,13 +98,12 @@ fn require_peers(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs one test target of some packages, over the servers they need.
-pub(crate) fn target(packages: &[&str], name: &str) -> Outcome {
+/// Runs the test targets of one name, in whatever package, over the servers they need.
+pub(crate) fn target(name: &str) -> Outcome {
     let mut command = workspace::cargo();
     let nextest = workspace::has_subcommand("nextest");
     command.args(if nextest { &["nextest", "run"][..] } else { &["test", "--no-fail-fast"] });
-    command.args(packages.iter().flat_map(|package| ["--package", package]));
-    command.args(["--test", name]);
+    command.args(["--workspace", "--test", name]);
     require_peers(&mut command)?;
     let mut count = Count::default();
     let run = if nextest { self::nextest } else { cargo_test };

@@ -14,7 +14,6 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{
@@ -115,7 +114,7 @@ impl Step {
         branches: impl IntoIterator<Item = (N, B)>,
     ) -> Self {
         let branches = branches.into_iter().map(|(name, branch)| (name.into(), branch.into()));
-        Self::new(id, StepKind::Parallel { parallel: IndexMap::from_iter(branches) })
+        Self::new(id, StepKind::Parallel { parallel: branches.collect() })
     }
 
     /// Takes the first choice that holds.

@@ -73,10 +73,8 @@ impl Family {
 
     pub(super) fn apply(&mut self, event: &RunEvent) -> Result<(), EngineError> {
         let Some(view) = self.views.get_mut(&event.run) else { return Ok(()) };
-        view.apply(&event.event, event.at).map_err(|error| EngineError::Journal {
-            run: event.run,
-            reason: error.to_string(),
-        })
+        view.apply(&event.event, event.at)
+            .map_err(|error| EngineError::Journal { run: event.run, reason: error.to_string() })
     }
 
     /// The view of a run.

@@ -4,8 +4,8 @@ use std::{collections::HashMap, fmt::Write};
 
 use rackwright_engine::{
     api::RunEvent,
-    machine::{Event, Opening, SkipReason},
-    model::{RunId, Timestamp},
+    machine::{Event, Opening, SkipReason, Verdict},
+    model::{RunId, StepError, Timestamp},
     step::Observation,
 };
 
@@ -55,29 +55,56 @@ impl Lines {
             Event::Created(created) if run == family.root() => {
                 format!("run {run} of {} begins", created.workflow)
             }
+            Event::Ended { status, .. } if run == family.root() => format!("run {run} {status}"),
             Event::Claimed { epoch, .. } if *epoch > 1 => "taken over".to_owned(),
+            Event::CancelRequested(cancel) => {
+                let why = cancel.reason.as_ref().map(|why| format!(": {}", one_line(why)));
+                format!("cancelled by {}{}", cancel.by, why.unwrap_or_default())
+            }
+            Event::Skipped { reason: SkipReason::Condition, .. } => "skipped".to_owned(),
+            Event::Skipped { reason: SkipReason::Jump, .. } => "skipped by a jump".to_owned(),
+            Event::Opened { opening: Opening::Map(items), .. } => {
+                format!("goes through {} items", items.len())
+            }
+            Event::ChildStarted { run, .. } => format!("child run {run}"),
+            Event::ChildEnded { status, .. } => status.to_string(),
+            Event::TimedOut { .. } => "ran out of time".to_owned(),
+            Event::Started { .. }
+            | Event::Completed { .. }
+            | Event::Failed { .. }
+            | Event::Interrupted { .. }
+            | Event::ObserveStarted { .. }
+            | Event::Observed { .. }
+            | Event::ObserveFailed { .. }
+            | Event::Resolved { .. }
+            | Event::Reported { .. } => self.of_attempt(event, path)?,
+            Event::Created(_)
+            | Event::Claimed { .. }
+            | Event::Saved { .. }
+            | Event::Skipped { reason: SkipReason::ScopeEnded, .. }
+            | Event::Opened { .. }
+            | Event::ItemsStarted { .. }
+            | Event::Closed { .. }
+            | Event::Ended { .. } => return None,
+        };
+        Some((subject, text))
+    }
+
+    /// What happens to an attempt.
+    fn of_attempt(&mut self, event: &RunEvent, path: &str) -> Option<String> {
+        let key = (event.run, path.to_owned());
+        Some(match &event.event {
             Event::Started { attempt, .. } => {
-                self.started.insert((run, path.to_owned()), event.at);
+                self.started.insert(key, event.at);
                 format!("attempt {attempt} started")
             }
-            Event::Completed { .. } => match self.started.remove(&(run, path.to_owned())) {
+            Event::Completed { .. } => match self.started.remove(&key) {
                 Some(started) => format!("completed in {}", elapsed(event.at.since(started))),
                 None => "completed".to_owned(),
             },
             Event::Failed { error, retry_at, .. } => {
-                let mut text = format!("failed: {}: {}", error.code, one_line(&error.message));
-                match retry_at {
-                    Some(at) => {
-                        let delay = elapsed(at.since(event.at));
-                        let _ = write!(text, "; next attempt in {delay}");
-                    }
-                    None => {
-                        if let Some(hint) = &error.hint {
-                            let _ = write!(text, " (hint: {})", one_line(hint));
-                        }
-                    }
-                }
-                text
+                let again = retry_at.map(|at| elapsed(at.since(event.at)));
+                failed(error, again.as_deref())
             }
             Event::Interrupted { .. } => "interrupted".to_owned(),
             Event::ObserveStarted { .. } => "looking at the target".to_owned(),
@@ -88,9 +115,9 @@ impl Lines {
             }
             Event::Resolved { verdict, by, reason, .. } => {
                 let verdict = match verdict {
-                    rackwright_engine::machine::Verdict::Retry => "retry",
-                    rackwright_engine::machine::Verdict::Done(_) => "done",
-                    rackwright_engine::machine::Verdict::Failed => "failed",
+                    Verdict::Retry => "retry",
+                    Verdict::Done(_) => "done",
+                    Verdict::Failed => "failed",
                 };
                 format!("{by} says {verdict}: {}", one_line(reason))
             }
@@ -99,37 +126,32 @@ impl Lines {
                 if let Some(percent) = report.percent {
                     let _ = write!(text, " {percent}%");
                 }
-                if self.reported.insert((run, path.to_owned()), text.clone()).as_ref() == Some(&text)
-                {
-                    return None;
-                }
-                text
+                let before = self.reported.insert(key, text.clone());
+                return (before.as_ref() != Some(&text)).then_some(text);
             }
-            Event::Skipped { reason, .. } => match reason {
-                SkipReason::Condition => "skipped".to_owned(),
-                SkipReason::Jump => "skipped by a jump".to_owned(),
-                SkipReason::ScopeEnded => return None,
-            },
-            Event::Opened { opening: Opening::Map(items), .. } => {
-                format!("goes through {} items", items.len())
-            }
-            Event::ChildStarted { run, .. } => format!("child run {run}"),
-            Event::ChildEnded { status, .. } => status.to_string(),
-            Event::TimedOut { .. } => "ran out of time".to_owned(),
-            Event::CancelRequested(cancel) => {
-                let why = cancel.reason.as_ref().map(|why| format!(": {}", one_line(why)));
-                format!("cancelled by {}{}", cancel.by, why.unwrap_or_default())
-            }
-            Event::Ended { status, .. } if run == family.root() => format!("run {run} {status}"),
             Event::Created(_)
             | Event::Claimed { .. }
             | Event::Saved { .. }
+            | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
             | Event::Closed { .. }
+            | Event::ChildStarted { .. }
+            | Event::ChildEnded { .. }
+            | Event::TimedOut { .. }
+            | Event::CancelRequested(_)
             | Event::Ended { .. } => return None,
-        };
-        Some((subject, text))
+        })
+    }
+}
+
+/// A hint is for who has to act: nobody, while there are attempts left.
+fn failed(error: &StepError, again: Option<&str>) -> String {
+    let text = format!("failed: {}: {}", error.code, one_line(&error.message));
+    match (again, &error.hint) {
+        (Some(delay), _) => format!("{text}; next attempt in {delay}"),
+        (None, Some(hint)) => format!("{text} (hint: {})", one_line(hint)),
+        (None, None) => text,
     }
 }
 
@@ -138,6 +160,8 @@ const fn observed(seen: &Observation) -> &'static str {
         Observation::Done(_) => "the target shows that it is done",
         Observation::NotDone => "the target shows that it is not done",
         Observation::InProgress(_) => "the target shows that it is under way",
-        Observation::Unknown(_) => "the target does not show whether it is done: waits for a person",
+        Observation::Unknown(_) => {
+            "the target does not show whether it is done: waits for a person"
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! Trees on a terminal, redrawn in place.
 
-use std::io::{Write, stdout};
+use std::{
+    fmt::Write as _,
+    io::{Write as _, stdout},
+};
 
 use console::Term;
 use rackwright_engine::model::Timestamp;
@@ -67,7 +70,7 @@ impl Live {
         let broken = self.width.saturating_sub(1).div_ceil(width).max(1);
         let rows = self.drawn * broken;
         if rows > 0 {
-            frame.push_str(&format!("\x1b[{rows}A"));
+            let _ = write!(frame, "\x1b[{rows}A");
         }
         frame.push('\r');
     }

@@ -10,7 +10,11 @@ use rackwright_engine::{
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Clock, Follower, Standing, lines::Lines, live::{Live, final_trees}};
+use super::{
+    Clock, Follower, Standing,
+    lines::Lines,
+    live::{Live, final_trees},
+};
 use crate::{
     exit::{Exit, Outcome},
     logs::Logs,
@@ -104,7 +108,7 @@ struct Shown<'o> {
 
 impl<'o> Shown<'o> {
     fn new(output: &'o Output, logs: &Logs, named: bool, since: Option<Timestamp>) -> Self {
-        let live = output.terminal.then(|| Live::new(output, logs));
+        let live = output.terminal().then(|| Live::new(output, logs));
         Self { output, live, lines: Lines::new(named), since }
     }
 
@@ -113,7 +117,7 @@ impl<'o> Shown<'o> {
         if self.since.is_some_and(|since| event.at < since) {
             return;
         }
-        if self.output.json {
+        if self.output.json() {
             let family = &follower.families()[family];
             let path = event.path.as_deref().map(|path| family.path(event.run, path));
             self.output.object(&json!({
@@ -141,7 +145,7 @@ impl<'o> Shown<'o> {
         if let Some(live) = &mut self.live {
             live.clear();
         }
-        if self.output.json {
+        if self.output.json() {
             for family in follower.families() {
                 self.output.object(&report::outcome(family));
             }

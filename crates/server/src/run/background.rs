@@ -50,7 +50,7 @@ pub(super) async fn start(home: &Home, output: &Output) -> Outcome<Exit> {
         };
         return Err(Failure { exit, message: told, rendered: true, hint: None });
     };
-    if output.json {
+    if output.json() {
         output.object(&json!({ "type": "detached", "run": id, "process": child.id(), "log": log }));
     } else {
         output.line(&id);

@@ -21,6 +21,8 @@ pub(crate) async fn find(client: &Client, name: &str) -> Outcome<RunId> {
         "last" => record.parent.is_none(),
         _ => record.id.to_string().starts_with(&prefix),
     };
+    // Of runs that begin alike, one more than are told.
+    let enough = if prefix == "last" { 1 } else { TOLD + 1 };
     let mut found = Vec::new();
     let mut filter = RunFilter { limit: 1000, ..RunFilter::default() };
     if prefix.is_empty() {
@@ -34,7 +36,7 @@ pub(crate) async fn find(client: &Client, name: &str) -> Outcome<RunId> {
         }
         let full = page.len() == filter.limit as usize;
         match page.last() {
-            Some(last) if full && found.is_empty() | (prefix != "last") && found.len() <= TOLD => {
+            Some(last) if full && found.len() < enough => {
                 filter.before = Some(last.id);
             }
             Some(_) | None => break,

@@ -13,7 +13,7 @@ pub(super) async fn journal(client: &Client, run: RunId, output: &Output) -> Out
         let events: Value = serde_json::from_slice(&row.events).map_err(|error| {
             Failure::unavailable(format!("row {} of the journal of {run}: {error}", row.seq))
         })?;
-        if output.json {
+        if output.json() {
             let (seq, epoch, at) = (row.seq, row.epoch, row.at.to_string());
             output.object(&json!({ "seq": seq, "epoch": epoch, "at": at, "events": events }));
             continue;

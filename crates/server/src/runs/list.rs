@@ -10,6 +10,8 @@ use super::show::moment;
 use crate::{
     cli::ListArguments,
     exit::{Exit, Outcome},
+    follow::Clock,
+    nodes::Site,
     output::Output,
     tree::elapsed,
 };
@@ -20,30 +22,43 @@ pub(super) async fn list(
     output: &Output,
 ) -> Outcome<Exit> {
     let records = read(client, arguments).await?;
-    if output.json {
-        records.iter().for_each(|record| output.object(record));
+    if output.json() {
+        for record in &records {
+            output.object(record);
+        }
         return Ok(Exit::Completed);
     }
     if records.is_empty() {
         output.note("there are no such runs");
         return Ok(Exit::Completed);
     }
+    let now = Clock::read(client).await?.now();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["RUN", "WORKFLOW", "STATUS", "CREATED", "TIME", "LABELS"]);
     for record in &records {
-        let labels: Vec<_> = record.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let ended = if record.status.is_ended() { record.updated_at } else { now };
         table.add_row([
             record.id.to_string(),
             record.workflow.clone(),
             record.status.to_string(),
             moment(record.created_at),
-            elapsed(record.updated_at.since(record.created_at)),
-            labels.join(" "),
+            elapsed(ended.since(record.created_at)),
+            labels(record),
         ]);
     }
     output.line(table.trim_fmt());
     Ok(Exit::Completed)
+}
+
+/// The labels that people gave, and whether it is of the lab.
+fn labels(record: &RunRecord) -> String {
+    let shown = record.labels.iter().filter(|(name, _)| !Site::LABELS.contains(&name.as_str()));
+    let mut labels: Vec<_> = shown.map(|(name, value)| format!("{name}={value}")).collect();
+    if Site::of(&record.labels).lab.is_some() {
+        labels.push("lab".to_owned());
+    }
+    labels.join(" ")
 }
 
 /// Runs at the top, or all, page by page until there are enough.

@@ -1,11 +1,7 @@
 //! `rackwright runs show`.
 
 use rackwright_engine::{
-    Client, EngineError, RunId,
-    api::RunView,
-    machine::Inner,
-    model::Timestamp,
-    store::RunRecord,
+    Client, EngineError, RunId, api::RunView, machine::Inner, model::Timestamp, store::RunRecord,
 };
 use serde_json::{Value, json};
 
@@ -23,7 +19,7 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
     let Some((tree, view)) = family.tree().zip(family.view(run)) else {
         return Err(EngineError::UnknownRun(run).into());
     };
-    if output.json {
+    if output.json() {
         output.object(&json!({
             "record": record,
             "input": view.state().created.input,

@@ -23,7 +23,7 @@ pub(super) async fn cancel(
 ) -> Outcome<Exit> {
     let run = find(client, &arguments.run).await?;
     client.cancel(run, &who(), arguments.reason.as_deref()).await?;
-    if output.json {
+    if output.json() {
         output.object(&json!({ "type": "cancel_requested", "run": run }));
     } else {
         output.line(format_args!("asked run {run} to stop"));
@@ -40,7 +40,7 @@ pub(super) async fn resolve(
     let run = find(client, &arguments.run).await?;
     let verdict = verdict(arguments)?;
     client.resolve(run, &arguments.step, verdict, &who(), &arguments.reason).await?;
-    if output.json {
+    if output.json() {
         output.object(&json!({ "type": "resolved", "run": run, "step": arguments.step }));
     } else {
         output.line(format_args!("told run {run}"));
@@ -51,9 +51,10 @@ pub(super) async fn resolve(
 
 fn verdict(arguments: &ResolveArguments) -> Outcome<Verdict> {
     let given = match &arguments.output {
-        Some(text) => Some(serde_json::from_str::<Value>(text).map_err(|error| {
-            Failure::usage(format!("--output is not JSON: {error}"))
-        })?),
+        Some(text) => Some(
+            serde_json::from_str::<Value>(text)
+                .map_err(|error| Failure::usage(format!("--output is not JSON: {error}")))?,
+        ),
         None => None,
     };
     match (arguments.verdict, given) {
@@ -74,10 +75,7 @@ async fn hint_if_unowned(
 ) -> Outcome<()> {
     let record = client.record(run).await?;
     if record.owner.is_none() {
-        output.note(format_args!(
-            "nobody carries it on now: rackwright resume {}",
-            record.root
-        ));
+        output.note(format_args!("nobody carries it on now: rackwright resume {}", record.root));
     }
     Ok(())
 }

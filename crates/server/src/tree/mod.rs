@@ -71,7 +71,7 @@ pub(crate) fn draw_within(trees: &[RunTree], look: &Look, height: usize) -> Vec<
 
 /// The columns that there are; 100 where nobody says.
 pub(crate) fn width(output: &Output) -> u16 {
-    if output.terminal { Term::stdout().size().1.max(20) } else { 100 }
+    if output.terminal() { Term::stdout().size().1.max(20) } else { 100 }
 }
 
 /// A span of time for people: `340ms`, `12.3s`, `1m 02s`, `3h 04m`, `2d 03h`.
@@ -87,7 +87,14 @@ pub(crate) fn elapsed(time: Duration) -> String {
     }
 }
 
-/// A text in one line.
+/// A text in one line, without what would move a terminal's cursor: machines may say anything.
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = text.split_whitespace().collect();
+    harmless(&words.join(" "))
+}
+
+/// A text without control characters other than line breaks.
+pub(crate) fn harmless(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
 }

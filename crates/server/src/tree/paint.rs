@@ -89,7 +89,7 @@ fn line(row: &Row, guide: &str, look: &Look) -> String {
         line.push_str("  ");
         line.push_str(&paint(&part, dim));
     }
-    if let Some(time) = row.time {
+    if let Some(time) = row.time.filter(|_| lead + used < column) {
         let pad = room.saturating_sub(used) + 1;
         let time = format!("{:pad$}{:>TIME$}", "", elapsed(time));
         line.push_str(&paint(&time, dim));
@@ -99,7 +99,7 @@ fn line(row: &Row, guide: &str, look: &Look) -> String {
 
 /// `[████████░░░░░░░░░░░░] 4/10, 1 failed`
 fn bar((all, ended, failed): (usize, usize, usize)) -> String {
-    let full = if all == 0 { BAR } else { BAR * ended.min(all) / all };
+    let full = (BAR * ended.min(all)).checked_div(all).unwrap_or(BAR);
     let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
     format!("[{}{}] {ended}/{all}{failed}", "█".repeat(full), "░".repeat(BAR - full))
 }

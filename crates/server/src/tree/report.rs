@@ -1,9 +1,14 @@
 //! How a run ended: every error, and what waits for a person.
 
 use owo_colors::OwoColorize;
-use rackwright_engine::{machine::RunError, model::RunStatus};
+use rackwright_engine::{
+    api::{RunView, StepView},
+    machine::RunError,
+    model::RunStatus,
+};
 use serde_json::{Value, json};
 
+use super::harmless;
 use crate::follow::{Family, Standing};
 
 /// What is said after the tree.
@@ -24,7 +29,7 @@ fn errors(family: &Family, colour: bool) -> Vec<String> {
     lines.push(String::new());
     lines.push(format!("{} {word}:", errors.len()));
     for RunError { path, attempt, error } in errors {
-        let head = format!("{}: {}", error.code, error.message.trim_end());
+        let head = format!("{}: {}", error.code, harmless(error.message.trim_end()));
         let head = if colour { head.red().to_string() } else { head };
         lines.push(String::new());
         let word = if *attempt == 1 { "attempt" } else { "attempts" };
@@ -32,10 +37,10 @@ fn errors(family: &Family, colour: bool) -> Vec<String> {
         lines.push(format!("  {path}  ({of}{attempt} {word}, {})", error.class));
         lines.extend(head.lines().map(|line| format!("    {line}")));
         if let Some(subtask) = &error.subtask {
-            lines.push(format!("    while: {subtask}"));
+            lines.push(format!("    while: {}", harmless(subtask)));
         }
         if let Some(hint) = &error.hint {
-            lines.push(format!("    hint:  {hint}"));
+            lines.push(format!("    hint:  {}", harmless(hint)));
         }
     }
     lines
@@ -48,7 +53,7 @@ fn attention(family: &Family, colour: bool) -> Vec<String> {
         let head = format!("{shown} waits for a person:");
         lines.push(String::new());
         lines.push(if colour { head.yellow().to_string() } else { head });
-        let tree = family.view(run).map(|view| view.tree()).unwrap_or_default();
+        let tree = family.view(run).map(RunView::tree).unwrap_or_default();
         if let Some(evidence) = evidence(&tree, &path) {
             lines.extend(format!("{evidence:#}").lines().map(|line| format!("    {line}")));
         }
@@ -62,7 +67,7 @@ fn attention(family: &Family, colour: bool) -> Vec<String> {
     lines
 }
 
-fn evidence(steps: &[rackwright_engine::api::StepView], path: &str) -> Option<Value> {
+fn evidence(steps: &[StepView], path: &str) -> Option<Value> {
     steps.iter().find_map(|step| {
         let own = step.evidence.as_ref().filter(|_| step.path == path);
         own.map(|it| (**it).clone()).or_else(|| evidence(&step.steps, path))

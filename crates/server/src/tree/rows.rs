@@ -75,7 +75,7 @@ impl Steps {
             return None;
         }
         let name = match &view.label {
-            Some(label) => format!("{} {label}", view.name),
+            Some(label) => format!("{} {}", view.name, one_line(label)),
             None => view.name.clone(),
         };
         let mut row = Row::new(mark, name);
@@ -120,7 +120,8 @@ impl Steps {
 
     fn below(&self, view: &StepView, mark: Mark) -> Vec<Row> {
         let mut rows = self.attempts(view, mark);
-        if let (true, Some(error)) = (view.attempts.is_empty() && view.steps.is_empty(), &view.error)
+        if let (true, Some(error)) =
+            (view.attempts.is_empty() && view.steps.is_empty(), &view.error)
         {
             rows.extend(error_rows(error));
         }
@@ -206,7 +207,7 @@ impl Steps {
 fn ending_rows(attempt: &AttemptView) -> Vec<Row> {
     let seen = attempt.observations.iter();
     let mut rows: Vec<_> =
-        seen.map(|seen| Row::new(Mark::Note, format!("interrupted; observed: {seen}"))).collect();
+        seen.map(|seen| Row::new(Mark::Note, format!("observed: {seen}"))).collect();
     if let Some(AttemptEnd::Failed { error, retry_at }) = &attempt.end {
         rows.extend(error_rows(error));
         if let (Some(at), Some(ended)) = (retry_at, attempt.ended_at) {

@@ -1,6 +1,6 @@
 //! Connecting to PostgreSQL, and bringing its tables up to date.
 
-use std::{str::FromStr, time::Duration};
+use std::{future::Future, str::FromStr, time::Duration};
 
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection, PgPool,
@@ -11,6 +11,7 @@ use crate::store::{
     StoreError,
     error::without_password,
     migrate::{self, not_migrated},
+    sql::failed,
 };
 
 /// For queries beside the writers; claims and polls come one at a time.
@@ -24,6 +25,24 @@ const SESSION: &str = "SET jit = off; SET enable_seqscan = off; SET client_min_m
 /// planning the full one takes as long as running it.
 const WRITER: &str = "SET plan_cache_mode = force_generic_plan";
 
+/// How long a server may take to answer. One that vanished without a word (a cut cable, a machine
+/// without power) would otherwise be waited for until TCP gives up, which takes a quarter of an hour.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for the server, but not for ever.
+pub(super) async fn within<T>(
+    doing: &'static str,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.map_err(failed(doing)),
+        Err(_) => Err(StoreError::Unavailable {
+            message: format!("no answer came within {} s, while {doing}", PATIENCE.as_secs()),
+            source: None,
+        }),
+    }
+}
+
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options = PgConnectOptions::from_str(url).map_err(|error| StoreError::Setup {
         message: format!(
@@ -36,11 +55,14 @@ pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
 }
 
 /// Opens a connection for a writer.
-pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    let mut connection = PgConnection::connect_with(options).await?;
-    connection.execute(SESSION).await?;
-    connection.execute(WRITER).await?;
-    Ok(connection)
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let opened = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        connection.execute(SESSION).await?;
+        connection.execute(WRITER).await?;
+        Ok(connection)
+    };
+    within("connecting to PostgreSQL", opened).await
 }
 
 /// Opens the pool, without connecting yet.

@@ -5,7 +5,10 @@ mod connect;
 mod rows;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -25,6 +28,8 @@ use super::{
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
+use connect::{PATIENCE, within};
+
 /// How often a query is tried when connections of the pool turn out to be dead.
 const TRIES: u32 = 6;
 
@@ -42,8 +47,7 @@ impl PostgresStore {
     /// Connects, and brings the tables up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let options = connect::options(url)?;
-        let mut connection =
-            connect::connect(&options).await.map_err(failed("connecting to PostgreSQL"))?;
+        let mut connection = connect::connect(&options).await?;
         connect::migrate(&mut connection).await?;
         Ok(Self { pool: connect::pool(options.clone()), options, claims: Arc::default() })
     }
@@ -54,11 +58,15 @@ impl PostgresStore {
         doing: &'static str,
         statement: impl Fn() -> Statement<'q> + Sync,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let mut tries = 0;
+        let (mut tries, began) = (0, Instant::now());
         loop {
             tries += 1;
-            match statement().fetch_all(&self.pool).await.map_err(failed(doing)) {
-                Err(error) if error.is_transient() && tries < TRIES => pause(tries).await,
+            match within(doing, statement().fetch_all(&self.pool)).await {
+                Err(error)
+                    if error.is_transient() && tries < TRIES && began.elapsed() < PATIENCE =>
+                {
+                    pause(tries).await;
+                }
                 result => return result,
             }
         }
@@ -77,11 +85,15 @@ impl PostgresStore {
         doing: &'static str,
         statement: impl Fn() -> Statement<'q> + Sync,
     ) -> Result<PgQueryResult, StoreError> {
-        let mut tries = 0;
+        let (mut tries, began) = (0, Instant::now());
         loop {
             tries += 1;
-            match statement().execute(&self.pool).await.map_err(failed(doing)) {
-                Err(error) if error.is_transient() && tries < TRIES => pause(tries).await,
+            match within(doing, statement().execute(&self.pool)).await {
+                Err(error)
+                    if error.is_transient() && tries < TRIES && began.elapsed() < PATIENCE =>
+                {
+                    pause(tries).await;
+                }
                 result => return result,
             }
         }
@@ -112,7 +124,7 @@ impl Store for PostgresStore {
     }
 
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        let connection = connect::connect(&self.options).await.map_err(failed("connecting"))?;
+        let connection = connect::connect(&self.options).await?;
         Ok(Box::new(writer::PgWriter::new(self.options.clone(), connection)))
     }
 
@@ -217,7 +229,7 @@ impl Store for PostgresStore {
             .bind(i64::from(limit))
             .bind(call.number);
         // Tried once: what a lost answer claimed is found by the next call.
-        let fresh = claim.fetch_all(&self.pool).await.map_err(failed("claiming runs"))?;
+        let fresh = within("claiming runs", claim.fetch_all(&self.pool)).await?;
         let claims = claims.iter().chain(&fresh).map(rows::claim).collect::<Result<_, _>>()?;
         call.answered();
         Ok(claims)

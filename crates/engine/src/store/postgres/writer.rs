@@ -1,6 +1,6 @@
 //! The hot path: batches of appends, one statement each.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::{Executor, PgConnection, Row, postgres::PgConnectOptions, query};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     columns::{Created, Rides, Rows},
-    connect::connect,
+    connect::{PATIENCE, connect, within},
 };
 use crate::{
     model::RunId,
@@ -45,7 +45,7 @@ impl PgWriter {
     async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Vec<AppendOutcome>, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect(&self.options).await.map_err(failed("connecting"))?,
+            None => connect(&self.options).await?,
         };
         let outcomes = commit(&mut connection, batch).await?;
         self.connection = Some(connection);
@@ -60,9 +60,10 @@ impl Writer for PgWriter {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        let began = Instant::now();
         for pause in PAUSES {
             match self.attempt(&batch).await {
-                Err(error) if error.is_transient() => {
+                Err(error) if error.is_transient() && began.elapsed() < PATIENCE => {
                     tracing::warn!(%error, "a batch is committed again");
                     tokio::time::sleep(pause).await;
                 }
@@ -78,15 +79,15 @@ async fn commit(
     batch: &Batch<'_>,
 ) -> Result<Vec<AppendOutcome>, StoreError> {
     let rows = Rows::of(batch)?;
-    let doing = failed("committing a batch");
+    let doing = "committing a batch";
     let committed = if batch.iter().all(|(_, append)| append.is_plain()) {
         let statement = rows.bind(query(PLAIN), batch);
-        connection.execute(statement).await.map_err(doing)?.rows_affected()
+        within(doing, connection.execute(statement)).await?.rows_affected()
     } else {
         let statement = rows.bind(query(FULL), batch);
         let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement));
-        let row = connection.fetch_one(statement).await.map_err(&doing)?;
-        row.try_get::<i64, _>(0).map_err(doing)?.unsigned_abs()
+        let row = within(doing, connection.fetch_one(statement)).await?;
+        row.try_get::<i64, _>(0).map_err(failed(doing))?.unsigned_abs()
     };
     if committed == batch.len() as u64 {
         return Ok(vec![AppendOutcome::Committed; batch.len()]);
@@ -100,13 +101,13 @@ async fn settle(
     batch: &Batch<'_>,
     rows: &Rows,
 ) -> Result<Vec<AppendOutcome>, StoreError> {
-    let doing = failed("looking up what a batch did");
+    let doing = "looking up what a batch did";
     let statement = rows.bind_settle(query(SETTLE), batch);
-    let found = connection.fetch_all(statement).await.map_err(&doing)?;
+    let found = within(doing, connection.fetch_all(statement)).await?;
     let mut outcomes = vec![AppendOutcome::Conflict; batch.len()];
     for ((place, append), row) in batch.iter().zip(&found) {
-        let same: bool = row.try_get("same").map_err(&doing)?;
-        let taken: Option<Uuid> = row.try_get("taken").map_err(&doing)?;
+        let same: bool = row.try_get("same").map_err(failed(doing))?;
+        let taken: Option<Uuid> = row.try_get("taken").map_err(failed(doing))?;
         outcomes[*place] = match taken {
             _ if same => AppendOutcome::Committed,
             Some(other) if other != append.run.0 => AppendOutcome::Duplicate(RunId(other)),

@@ -1,5 +1,7 @@
 //! Batches turned into the two parameters that a statement takes: a JSON array, and bytes.
 
+use std::io::Write;
+
 use hex::encode;
 use serde_json::{Value, json};
 
@@ -16,23 +18,24 @@ fn place(bytes: &[u8]) -> Result<i64, StoreError> {
     signed(bytes.len() as u64 + 1)
 }
 
+/// What stands before the events of a row in `append.sql`.
+const HEAD: usize = 86;
+
 /// The rows for `append.sql`.
 pub(super) fn rows(batch: &[(usize, &Append)]) -> Result<Packed, StoreError> {
-    let size = batch.iter().map(|(_, append)| append.events.len() + 16).sum();
+    let size = batch.iter().map(|(_, append)| append.events.len() + HEAD).sum();
     let mut bytes = Vec::with_capacity(size);
-    let mut meta = Vec::with_capacity(batch.len());
+    let mut places = Vec::with_capacity(batch.len());
     for (_, append) in batch {
-        meta.push([
-            place(&bytes)?,
-            signed(append.events.len() as u64)?,
-            signed(append.seq)?,
-            signed(append.epoch)?,
-            append.at.micros(),
-        ]);
+        places.push(place(&bytes)?);
         bytes.extend_from_slice(append.run.0.as_bytes());
+        let (seq, epoch) = (signed(append.seq)?, signed(append.epoch)?);
+        let (at, length) = (append.at.micros(), append.events.len());
+        write!(bytes, "{seq:020}{epoch:020}{at:020}{length:010}")
+            .map_err(|error| StoreError::Invalid(error.to_string()))?;
         bytes.extend_from_slice(&append.events);
     }
-    Ok(Packed { meta: to_json(&meta)?, bytes })
+    Ok(Packed { meta: to_json(&places)?, bytes })
 }
 
 /// The question of `settle.sql`.

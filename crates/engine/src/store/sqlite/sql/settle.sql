@@ -1,4 +1,5 @@
--- ?1: [place, length, seq, epoch, workflow, key] of each row; ?2 as in append.sql.
+-- ?1: [place, length, seq, epoch, workflow, key] of each row; ?2: run id and events of each, one
+-- after the other.
 SELECT
     coalesce((SELECT j.epoch = a.value ->> 3
                  AND j.events = substr(?2, (a.value ->> 0) + 16, a.value ->> 1)

@@ -1,0 +1,10 @@
+//! The program as people use it: its words, its exit statuses.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics says where")]
+
+mod files;
+mod interrupted;
+mod lab;
+mod runs;
+mod support;
+mod usage;

@@ -1,0 +1,110 @@
+//! Runs that need no machine, and what can be seen of them afterwards.
+
+use crate::support::{SUM, Sandbox, has, objects, stderr, stdout};
+
+/// Ids and times differ from run to run.
+fn steady(text: &str) -> String {
+    let words = text.split_inclusive(' ').map(|word| {
+        let bare = word.trim();
+        let id = bare.len() == 36 && bare.matches('-').count() == 4;
+        let time = bare.ends_with("ms") && bare[..bare.len() - 2].parse::<u32>().is_ok();
+        match (id, time) {
+            (true, _) => word.replace(bare, "RUN"),
+            (_, true) => word.replace(bare, "TIME"),
+            (false, false) => word.to_owned(),
+        }
+    });
+    let text: String = words.collect();
+    let lines = text.lines().map(|line| {
+        let line = line.trim_end();
+        // A time at the end of a line stands right-aligned.
+        let end = line.rsplit(' ').next().unwrap_or_default();
+        let timed = end.strip_suffix("ms").is_some_and(|it| it.parse::<u32>().is_ok());
+        let kept = if timed || end == "TIME" { &line[..line.len() - end.len()] } else { line };
+        kept.trim().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_run_in_a_pipe_tells_one_event_a_line() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("sum.yaml", SUM);
+    let told = stdout(&sandbox.rackwright(&["run", &file, "-i", "left=40"]).code(0));
+    assert!(!told.contains('\u{1b}'), "{told}");
+    let id = told.lines().next().unwrap().split(' ').find(|it| it.len() == 36).unwrap().to_owned();
+    insta::assert_snapshot!(steady(&told.replace(&id, "RUN")));
+}
+
+#[test]
+fn runs_are_listed_shown_and_found() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("sum.yaml", SUM);
+    has(&stderr(&sandbox.rackwright(&["runs", "list"]).code(0)), &["there are no such runs"]);
+    for left in ["left=1", "left=2"] {
+        sandbox.rackwright(&["run", &file, "-i", left]).code(0);
+    }
+    let list = stdout(&sandbox.rackwright(&["runs", "list"]).code(0));
+    assert_eq!(list.lines().count(), 3, "{list}");
+    has(&list, &["RUN", "STATUS", "sum", "completed"]);
+    let one =
+        ["runs", "list", "--limit", "1", "--status", "completed", "--workflow", "sum", "--json"];
+    let newest = objects(&sandbox.rackwright(&one).code(0)).remove(0);
+    let none =
+        objects(&sandbox.rackwright(&["runs", "list", "--status", "failed", "--json"]).code(0));
+    assert_eq!(none.len(), 0);
+    let id = newest["id"].as_str().unwrap();
+    for name in ["last", id] {
+        let shown = stdout(&sandbox.rackwright(&["runs", "show", name]).code(0));
+        has(
+            &shown,
+            &[id, "workflow  sum", "status    completed", "\"left\": 2", "✔ both", "– never"],
+        );
+        has(&shown, &["output:\n  4"]);
+    }
+    let told = sandbox.rackwright(&["runs", "show", &id[..4]]).code(2);
+    has(&stderr(&told), &["several runs begin with"]);
+    let told = sandbox.rackwright(&["runs", "show", "ffff"]).code(2);
+    has(&stderr(&told), &["there is no run `ffff`"]);
+    let journal = stdout(&sandbox.rackwright(&["runs", "journal", "last"]).code(0));
+    has(&journal, &["created  {", "completed  {", "ended  {"]);
+    let rows = objects(&sandbox.rackwright(&["runs", "journal", "last", "--json"]).code(0));
+    assert!(rows.iter().enumerate().all(|(place, row)| row["seq"] == place), "{rows:?}");
+    let watched = stdout(&sandbox.rackwright(&["runs", "watch", "last"]).code(0));
+    has(&watched, &["sum  completed", "completed"]);
+    let told = sandbox.rackwright(&["runs", "cancel", "last"]).code(2);
+    has(&stderr(&told), &["has ended: completed"]);
+    has(&stderr(&sandbox.rackwright(&["resume"]).code(0)), &["nothing is unfinished"]);
+    has(&stderr(&sandbox.rackwright(&["resume", "last"]).code(2)), &["has ended"]);
+}
+
+#[test]
+fn json_is_one_object_a_line_and_the_outcome_the_last() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("sum.yaml", SUM);
+    let all = objects(&sandbox.rackwright(&["run", &file, "-i", "left=40", "--json"]).code(0));
+    let (outcome, events) = all.split_last().unwrap();
+    assert!(events.iter().all(|it| it["type"] == "event" && it["at"].is_string()), "{events:?}");
+    assert_eq!(outcome["status"], "completed");
+    assert_eq!(outcome["output"], 42);
+    assert_eq!(outcome["errors"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_key_gives_the_same_run_back() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("sum.yaml", SUM);
+    let run = ["run", &file, "-i", "left=1", "--idempotency-key", "k", "--json"];
+    let first = objects(&sandbox.rackwright(&run).code(0)).pop().unwrap();
+    let again = objects(&sandbox.rackwright(&run).code(0)).pop().unwrap();
+    assert_eq!(first["run"], again["run"]);
+}
+
+#[test]
+fn a_failure_is_told_with_everything() {
+    let sandbox = Sandbox::new();
+    let text = "workflow: w\nsteps: [{ id: a, set: \"{{ 1 // input.zero }}\" }]\n";
+    let file = sandbox.file("w.yaml", text);
+    let told = stdout(&sandbox.rackwright(&["run", &file, "-i", "zero=0"]).code(1));
+    has(&told, &["✖ a", "1 error:", "engine.expression: ", "hint:  mend the expression"]);
+}
