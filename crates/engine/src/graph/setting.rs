@@ -9,8 +9,8 @@ use crate::{
     model::{Backoff, ErrorClass, HumanDuration, Retry, Setting, StepError},
 };
 
-/// A setting in a plan.
-pub type SettingPlan<T> = Setting<T, Template>;
+/// A setting in a plan. Templates are the exception, so their size must not weigh on every step.
+pub type SettingPlan<T> = Setting<T, Box<Template>>;
 
 /// What a setting is called, and which values it can have.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl<T: Copy> Meaning<T> {
         })?;
         match template.constant() {
             Some(constant) => self.read(constant).map(Setting::Value),
-            None => Ok(Setting::Template(template)),
+            None => Ok(Setting::Template(Box::new(template))),
         }
     }
 

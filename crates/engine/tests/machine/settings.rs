@@ -1,5 +1,7 @@
 //! Retry counts and time-outs that come from the data of the run.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
