@@ -27,6 +27,10 @@ steps:
     retry: { max_attempts: 3, backoff: exponential, delay: 5s, max_delay: 1m, on: [transient] }
     timeout: { attempt: 30s, total: 5m }
     cleanup: { policy: on_failure, uses: demo.bye, with: { loud: true }, retry: { max_attempts: 4, delay: 2s }, timeout: 1m }
+  - id: computed
+    uses: demo.hello
+    retry: { max_attempts: "{{ input.retries + 1 }}", delay: 1s }
+    timeout: "{{ input.timeout }}"
   - id: both
     when: "{{ input.name }}"
     parallel:
@@ -105,6 +109,11 @@ fn built() -> Workflow {
         .default_timeout(seconds(600))
         .default_retry(Retry::attempts(2).linear(seconds(1)).jitter(0.25))
         .step(hello)
+        .step(
+            Step::task("computed", "demo.hello")
+                .retry(Retry::attempts_of("{{ input.retries + 1 }}"))
+                .timeout("{{ input.timeout }}"),
+        )
         .step(both.when("{{ input.name }}"))
         .step(Step::map("each", hosts, [wipe]))
         .step(Step::map(

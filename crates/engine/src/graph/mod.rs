@@ -10,6 +10,6 @@ pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
 pub use plan::{
     ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
-    ScopePlan, StepPlan, TaskPlan, ThenPlan,
+    ScopePlan, Setting, StepPlan, TaskPlan, ThenPlan,
 };
 pub use render::{Format, render};

@@ -122,8 +122,19 @@ pub struct TaskPlan {
     pub effect: Effect,
     /// Its retries.
     pub retry: Retry,
+    /// How many attempts are made.
+    pub attempts: Setting<u32>,
     /// How long an attempt may take.
-    pub attempt_timeout: Option<Duration>,
+    pub attempt_timeout: Option<Setting<Duration>>,
+}
+
+/// What a policy says: itself, or what a template gives when it is needed.
+#[derive(Debug)]
+pub enum Setting<T> {
+    /// Always this.
+    Fixed(T),
+    /// What the template gives.
+    Computed(Box<Template>),
 }
 
 /// An obligation.

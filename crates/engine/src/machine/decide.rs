@@ -8,11 +8,11 @@ use serde_json::Value;
 use super::{
     event::{Event, StepRef, TaskRef},
     halt::stopped,
+    setting,
     state::{IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
     view::View,
 };
 use crate::{
-    expr::EvalError,
     graph::{CleanupPlan, KindPlan, Plan, TaskPlan},
     model::{RunId, RunStatus, StepError, Timestamp, Version},
     step::Effect,
@@ -189,7 +189,7 @@ impl Pass<'_, '_> {
             Ok(Some(call)) => self.turn.commands.push(Command::Observe(call)),
             Ok(None) => {}
             Err(error) => {
-                let error = Arc::new(StepError::from(error));
+                let error = Arc::new(error);
                 self.emit(Event::ObserveFailed { task, error, retry_at: None })?;
             }
         }
@@ -219,17 +219,20 @@ impl Pass<'_, '_> {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => self.emit(failed_for_good(task, error.into())),
+            Err(error) => self.emit(failed_for_good(task, error)),
         }
     }
 
     /// The call of a task, with its input evaluated.
-    fn call(&self, task: TaskRef) -> Result<Option<Call>, EvalError> {
+    fn call(&self, task: TaskRef) -> Result<Option<Call>, StepError> {
         let Some(plan) = task_plan(self.plan, self.state, task) else { return Ok(None) };
+        let view = self.view(task);
         let input = match plan.with.constant() {
             Some(constant) => constant.clone(),
-            None => plan.with.eval(&self.view(task))?,
+            None => plan.with.eval(&view)?,
         };
+        // One that can't be had is told now, not after the first failure.
+        setting::attempts(plan, &view)?;
         let execution = self.state.execution(task);
         Ok(Some(Call {
             task,
@@ -238,7 +241,7 @@ impl Pass<'_, '_> {
             uses: plan.uses.clone(),
             input,
             saved: execution.and_then(|it| it.saved.clone()),
-            timeout: plan.attempt_timeout,
+            timeout: setting::timeout(plan, &view)?,
         }))
     }
 

@@ -8,11 +8,15 @@ use serde_json::Value;
 use super::{
     decide::{Env, Turn, advance, task_plan},
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
+    setting,
     state::{IllegalEvent, Inner, Phase, RunState},
+    view::View,
 };
 use crate::{
     graph::Plan,
-    model::{Backoff, ErrorClass, HumanDuration, NodeId, Retry, RunId, RunStatus, StepError},
+    model::{
+        Attempts, Backoff, ErrorClass, HumanDuration, NodeId, Retry, RunId, RunStatus, StepError,
+    },
     step::{Effect, Observation, SubtaskReport},
 };
 
@@ -160,7 +164,7 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             Some(match result {
                 Ok(seen) => Event::Observed { task, seen },
                 Err(error) => {
-                    let again = failures + 1 < OBSERVE.max_attempts;
+                    let again = failures + 1 < OBSERVATIONS;
                     let delay = OBSERVE.delay_after(failures + 1, 0.5);
                     let retry_at = again.then(|| env.now.after(delay));
                     Event::ObserveFailed { task, error: Arc::new(error), retry_at }
@@ -188,9 +192,12 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
     }
 }
 
+/// How often a target is observed before a person is asked.
+const OBSERVATIONS: u32 = 6;
+
 /// How a failed observation is repeated before a person is asked.
 const OBSERVE: Retry = Retry {
-    max_attempts: 6,
+    max_attempts: Attempts::Number(OBSERVATIONS),
     backoff: Backoff::Exponential,
     delay: HumanDuration(Duration::from_secs(2)),
     max_delay: Some(HumanDuration(Duration::from_secs(30))),
@@ -214,8 +221,9 @@ fn attempt_failed(
     let attempt = state.execution(task).map_or(1, |it| it.attempt);
     let called = task_plan(plan, state, task);
     let retry = called.map_or(&Retry::NONE, |called| &called.retry);
-    let again =
-        attempt < retry.max_attempts && retry.covers(error.class) && !state.is_stopped(task);
+    let view = View { plan, state, scope: state.step(task.step).scope };
+    let most = called.map_or(Ok(1), |called| setting::attempts(called, &view)).unwrap_or(1);
+    let again = attempt < most && retry.covers(error.class) && !state.is_stopped(task);
     let retry_at = again.then(|| {
         #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty for jitter")]
         let random = ((env.random)() >> 11) as f64 / (1u64 << 53) as f64;

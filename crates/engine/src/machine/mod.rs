@@ -16,6 +16,7 @@ mod halt;
 mod input;
 mod open;
 mod ready;
+mod setting;
 mod state;
 mod view;
 

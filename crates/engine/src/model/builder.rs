@@ -17,8 +17,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
-    HumanDuration, Map, Next, OnError, Otherwise, Retry, Step, StepKind, Then, Timeout,
+    Attempts, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults,
+    ErrorClass, HumanDuration, Map, Next, OnError, Otherwise, Retry, Step, StepKind, Then, Timeout,
     TimeoutParts, Workflow,
 };
 
@@ -302,6 +302,16 @@ impl Choice {
 impl Retry {
     /// So many attempts in all, a second apart.
     pub fn attempts(max_attempts: u32) -> Self {
+        Self {
+            max_attempts: Attempts::Number(max_attempts),
+            delay: Self::DEFAULT_DELAY,
+            ..Self::NONE
+        }
+    }
+
+    /// As many attempts as a template gives, a second apart.
+    pub fn attempts_of(template: impl Into<String>) -> Self {
+        let max_attempts = Attempts::Template(template.into());
         Self { max_attempts, delay: Self::DEFAULT_DELAY, ..Self::NONE }
     }
 
@@ -371,6 +381,13 @@ impl Cleanup {
 impl From<Duration> for Timeout {
     fn from(duration: Duration) -> Self {
         Self::Simple(HumanDuration(duration))
+    }
+}
+
+/// A template that gives the time-out of an attempt.
+impl From<&str> for Timeout {
+    fn from(template: &str) -> Self {
+        Self::Template(template.to_owned())
     }
 }
 

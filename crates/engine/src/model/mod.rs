@@ -18,7 +18,7 @@ pub use duration::{HumanDuration, InvalidDuration};
 pub use error::{ErrorClass, StepError};
 pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
 pub use policy::{
-    Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
+    Attempts, Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
 pub use problem::{Pointer, Problem};
 pub use status::RunStatus;

@@ -1,8 +1,8 @@
 //! Policies of a step: retry, time-outs, what a failure means, cleanup.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,12 +21,45 @@ pub enum Backoff {
     Exponential,
 }
 
+/// How many attempts are made: a number, or a template that gives one when it is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Attempts {
+    /// So many.
+    Number(u32),
+    /// `"{{ input.retry_count }}"`.
+    Template(String),
+}
+
+impl From<u32> for Attempts {
+    fn from(number: u32) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl JsonSchema for Attempts {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Attempts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+            { "type": "string", "pattern": r"\{\{" },
+        ] })
+    }
+}
+
 /// When and how often a failed attempt is made again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Attempts in all, the first included; 1 means no retry.
-    pub max_attempts: u32,
+    pub max_attempts: Attempts,
     /// How the delay grows.
     #[serde(default)]
     pub backoff: Backoff,
@@ -53,7 +86,7 @@ fn is_zero(value: &f64) -> bool {
 impl Retry {
     /// No retry.
     pub const NONE: Self = Self {
-        max_attempts: 1,
+        max_attempts: Attempts::Number(1),
         backoff: Backoff::Constant,
         delay: HumanDuration(Duration::ZERO),
         max_delay: None,
@@ -97,13 +130,15 @@ impl Retry {
 }
 
 /// How long a step may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Timeout {
     /// `timeout: 30m`: of a task each attempt, of any other step the whole of it.
     Simple(HumanDuration),
     /// `timeout: { attempt: 30m, total: 2h }`.
     Full(TimeoutParts),
+    /// `timeout: "{{ input.timeout }}"`: of each attempt of a task; a text such as `30m`.
+    Template(#[schemars(regex(pattern = r"\{\{"))] String),
 }
 
 /// The long form of a time-out.

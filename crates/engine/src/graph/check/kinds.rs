@@ -17,8 +17,11 @@ impl<'w> Checker<'_, 'w> {
         if let Some(when) = &step.when {
             self.predicate(when, &at.key("when"), frame);
         }
-        self.policies(step.retry.as_ref(), step.timeout, at);
+        self.policies(step.retry.as_ref(), step.timeout.as_ref(), at);
         self.misplaced(step, at);
+        if matches!(step.kind, StepKind::Task { .. }) {
+            self.policy_templates(step.retry.as_ref(), step.timeout.as_ref(), at, frame);
+        }
         match &step.kind {
             StepKind::Task { uses, with } => self.task(uses, with, at, frame),
             StepKind::Map { map, body } => self.map(map, body, at, frame),
@@ -35,8 +38,9 @@ impl<'w> Checker<'_, 'w> {
 
     /// A cleanup is evaluated at the end of its list: it sees all of it.
     fn cleanup(&mut self, cleanup: &Cleanup, at: &Pointer, frame: &Frame<'_, 'w>) {
-        self.policies(cleanup.retry.as_ref(), cleanup.timeout, at);
+        self.policies(cleanup.retry.as_ref(), cleanup.timeout.as_ref(), at);
         let frame = Frame { current: None, ..*frame };
+        self.policy_templates(cleanup.retry.as_ref(), cleanup.timeout.as_ref(), at, &frame);
         self.task(&cleanup.uses, &cleanup.with, at, &frame);
     }
 

@@ -1,13 +1,18 @@
 //! Retries and time-outs that make no sense.
 
-use super::Checker;
-use crate::model::{HumanDuration, Pointer, Problem, Retry, Step, StepKind, Timeout};
+use serde_json::Value;
 
-impl Checker<'_, '_> {
+use super::{Checker, list::Order, scope::Frame};
+use crate::expr::Template;
+use crate::model::{
+    Attempts, Defaults, HumanDuration, Pointer, Problem, Retry, Step, StepKind, Timeout,
+};
+
+impl<'w> Checker<'_, 'w> {
     pub(super) fn policies(
         &mut self,
         retry: Option<&Retry>,
-        timeout: Option<Timeout>,
+        timeout: Option<&Timeout>,
         at: &Pointer,
     ) {
         if let Some(retry) = retry {
@@ -18,12 +23,22 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// The workflow's defaults. They serve steps anywhere: their templates see the input alone.
+    pub(super) fn defaults(&mut self, defaults: &Defaults, at: &Pointer) {
+        let (retry, timeout) = (defaults.retry.as_ref(), defaults.timeout.as_ref());
+        self.policies(retry, timeout, at);
+        let order = Order::of(&[]);
+        let steps = &[];
+        let frame = Frame { steps, at, order: &order, current: None, outer: None, binding: None };
+        self.policy_templates(retry, timeout, at, &frame);
+    }
+
     fn out_of_range(&mut self, at: Pointer, message: &str, help: &str) {
         self.report(Problem::new("out-of-range", at, message).help(help));
     }
 
     fn retry(&mut self, retry: &Retry, at: &Pointer) {
-        if retry.max_attempts == 0 {
+        if retry.max_attempts == Attempts::Number(0) {
             let message = "a step needs at least one attempt";
             self.out_of_range(at.key("max_attempts"), message, "1 means no retry");
         }
@@ -45,7 +60,34 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn timeout(&mut self, timeout: Timeout, at: &Pointer) {
+    /// Templates among them.
+    pub(super) fn policy_templates(
+        &mut self,
+        retry: Option<&Retry>,
+        timeout: Option<&Timeout>,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+    ) {
+        if let Some(Attempts::Template(text)) = retry.map(|retry| &retry.max_attempts) {
+            let at = at.key("retry").key("max_attempts");
+            self.policy_template(text, &at, "a number of attempts", frame);
+        }
+        if let Some(Timeout::Template(text)) = timeout {
+            self.policy_template(text, &at.key("timeout"), "a duration such as `30m`", frame);
+        }
+    }
+
+    fn policy_template(&mut self, text: &str, at: &Pointer, wanted: &str, frame: &Frame<'_, 'w>) {
+        match Template::compile(&Value::from(text)) {
+            Ok(template) if template.constant().is_some() => {
+                let message = format!("`{text}` is neither {wanted} nor a template");
+                self.report(Problem::new("wrong-type", at.clone(), message));
+            }
+            Ok(_) | Err(_) => drop(self.template(&Value::from(text), at, frame)),
+        }
+    }
+
+    fn timeout(&mut self, timeout: &Timeout, at: &Pointer) {
         let mut zero = |duration: Option<HumanDuration>, at: Pointer| {
             if duration.is_some_and(|duration| duration.0.is_zero()) {
                 let message = "a time-out of nothing would end every attempt at once";
@@ -53,7 +95,8 @@ impl Checker<'_, '_> {
             }
         };
         match timeout {
-            Timeout::Simple(duration) => zero(Some(duration), at.clone()),
+            Timeout::Template(_) => {}
+            Timeout::Simple(duration) => zero(Some(*duration), at.clone()),
             Timeout::Full(parts) => {
                 zero(parts.attempt, at.key("attempt"));
                 zero(parts.total, at.key("total"));
@@ -83,9 +126,20 @@ impl Checker<'_, '_> {
             );
         }
         let has_attempts = |parts: &Timeout| match parts {
-            Timeout::Simple(_) => false,
+            Timeout::Simple(_) | Timeout::Template(_) => false,
             Timeout::Full(parts) => parts.attempt.is_some(),
         };
+        if matches!(step.timeout, Some(Timeout::Template(_))) {
+            self.report(
+                Problem::new(
+                    "misplaced-field",
+                    at.key("timeout"),
+                    "a template does not belong here",
+                )
+                .label("only the time-out of a step with `uses` can be one")
+                .help("write a duration, or put the template on the tasks inside"),
+            );
+        }
         if step.timeout.as_ref().is_some_and(has_attempts) {
             self.report(
                 Problem::new(

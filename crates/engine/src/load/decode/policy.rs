@@ -6,8 +6,8 @@ use super::{Decoder, fields::wrong_type, shapes};
 use crate::{
     load::yaml::{Kind, Node},
     model::{
-        Backoff, Cleanup, CleanupPolicy, ErrorClass, HumanDuration, OnError, Pointer, Problem,
-        Retry, Timeout, TimeoutParts,
+        Attempts, Backoff, Cleanup, CleanupPolicy, ErrorClass, HumanDuration, OnError, Pointer,
+        Problem, Retry, Timeout, TimeoutParts,
     },
 };
 
@@ -24,6 +24,19 @@ const CLEANUPS: [(&str, CleanupPolicy); 4] = [
     ("never", CleanupPolicy::Never),
 ];
 
+/// The text of a value that is computed when it is needed.
+fn template(node: &Node) -> Option<String> {
+    match &node.kind {
+        Kind::Text(text, _) if text.contains("{{") => Some(text.to_string()),
+        Kind::Text(..)
+        | Kind::Null
+        | Kind::Bool(_)
+        | Kind::Number(_)
+        | Kind::Seq(_)
+        | Kind::Map(_) => None,
+    }
+}
+
 impl Decoder<'_> {
     pub(super) fn retry(&mut self, node: &Node, at: &Pointer) -> Option<Retry> {
         if let Kind::Number(count) = &node.kind {
@@ -34,7 +47,7 @@ impl Decoder<'_> {
             return None;
         }
         let fields = self.fields(node, at, &shapes::RETRY)?;
-        let max_attempts = self.required(&fields, "max_attempts", Self::count);
+        let max_attempts = self.required(&fields, "max_attempts", Self::attempts);
         let backoff = self
             .optional(&fields, "backoff", |this, node, at| this.word(node, at, &BACKOFFS))
             .unwrap_or_default();
@@ -55,6 +68,13 @@ impl Decoder<'_> {
         Some(Retry { max_attempts: max_attempts?, backoff, delay, max_delay, jitter, on })
     }
 
+    fn attempts(&mut self, node: &Node, at: &Pointer) -> Option<Attempts> {
+        match template(node) {
+            Some(text) => Some(Attempts::Template(text)),
+            None => self.count(node, at).map(Attempts::Number),
+        }
+    }
+
     fn error_classes(&mut self, node: &Node, at: &Pointer) -> Option<Vec<ErrorClass>> {
         let known = ErrorClass::ALL.map(|class| (class.as_str(), class));
         let list = self.list(node, at, "a list of error classes", |this, node, at| {
@@ -65,6 +85,9 @@ impl Decoder<'_> {
     }
 
     pub(super) fn timeout(&mut self, node: &Node, at: &Pointer) -> Option<Timeout> {
+        if let Some(text) = template(node) {
+            return Some(Timeout::Template(text));
+        }
         if !matches!(node.kind, Kind::Map(_)) {
             return self.positive(node, at).map(Timeout::Simple);
         }

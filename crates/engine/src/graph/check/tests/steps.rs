@@ -66,6 +66,11 @@ fn unknown_executors() {
 #[case(json!({"timeout": {"attempt": "2h", "total": "1h"}}), &["out-of-range /steps/0/timeout/attempt"])]
 #[case(json!({"cleanup": {"uses": "test.free", "retry": {"max_attempts": 0}}}), &["out-of-range /steps/0/cleanup/retry/max_attempts"])]
 #[case(json!({"timeout": {"attempt": "1h", "total": "2h"}, "retry": {"max_attempts": 2, "max_delay": "5s"}}), &[])]
+#[case(json!({"timeout": "{{ input.x }}", "retry": {"max_attempts": "{{ input.x }}"}}), &[])]
+#[case(json!({"timeout": "soon"}), &["wrong-type /steps/0/timeout"])]
+#[case(json!({"retry": {"max_attempts": "many"}}), &["wrong-type /steps/0/retry/max_attempts"])]
+#[case(json!({"timeout": "{{ steps.gone.output }}"}), &["unknown-step /steps/0/timeout"])]
+#[case(json!({"timeout": "{{ 1 + }}"}), &["bad-expression /steps/0/timeout"])]
 fn policies(#[case] more: Value, #[case] expected: &[&str]) {
     assert_eq!(found(json!({"steps": [task("a", more)]})), expected);
 }
