@@ -123,7 +123,7 @@ impl Bench<'_> {
         contract::begin()?;
         let from = self.recorder.elapsed();
         self.one(&name, &name).await?;
-        let took = self.recorder.elapsed() - from;
+        let took = self.recorder.elapsed().saturating_sub(from);
         contract::end(self.settings)?;
         Ok(took)
     }
@@ -178,7 +178,7 @@ impl Bench<'_> {
         while let Some(ended) = tasks.join_next().await {
             ended??;
         }
-        let took = self.recorder.elapsed() - from;
+        let took = self.recorder.elapsed().saturating_sub(from);
         contract::end(self.settings)?;
         let all = runs * steps;
         let seen = self.recorder.stamps().len();
@@ -201,9 +201,9 @@ impl Bench<'_> {
             let name = format!("w4-{k}");
             let from = self.recorder.elapsed();
             self.one("one", &name).await?;
-            whole.push(self.recorder.elapsed() - from);
+            whole.push(self.recorder.elapsed().saturating_sub(from));
             let body = self.recorder.stamps().last().copied().context("the step did not run")?;
-            first.push(body - from);
+            first.push(body.saturating_sub(from));
         }
         contract::end(self.settings)?;
         contract::result(&json!({
@@ -219,7 +219,7 @@ impl Bench<'_> {
         contract::begin()?;
         let from = self.recorder.elapsed();
         let recovered = self.engine.recover().await?;
-        let claimed = self.recorder.elapsed() - from;
+        let claimed = self.recorder.elapsed().saturating_sub(from);
         let unfinished = RunFilter {
             status: vec![Pending, Running, Waiting, Attention],
             limit: 1,
@@ -228,7 +228,7 @@ impl Bench<'_> {
         while !self.engine.runs(&unfinished).await?.is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let took = self.recorder.elapsed() - from;
+        let took = self.recorder.elapsed().saturating_sub(from);
         contract::end(self.settings)?;
         contract::result(&json!({
             "recovered": recovered,

@@ -11,7 +11,14 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 /// Guided fuzzing would build all dependencies once more, with another toolchain.
 const FUZZ: fuzz::Options = fuzz::Options { seconds: 60, stable: true };
 
-pub(crate) fn run() -> Outcome {
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Go on after a failure, to see all of them
+    #[arg(long)]
+    keep_going: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
     let mut count = None;
     let steps: [(&str, &mut dyn FnMut() -> Outcome); 6] = [
         ("format", &mut || tool(workspace::cargo().args(["fmt", "--all", "--check"]))),
@@ -29,10 +36,11 @@ pub(crate) fn run() -> Outcome {
     for (name, step) in steps {
         let start = Instant::now();
         println!("== {name}");
-        failed = step()?;
-        let outcome = if failed == 0 { "passed" } else { "FAILED" };
+        let code = step()?;
+        let outcome = if code == 0 { "passed" } else { "FAILED" };
         println!("== {name}: {outcome} after {} s", start.elapsed().as_secs());
-        if failed != 0 {
+        failed = if failed == 0 { code } else { failed };
+        if failed != 0 && !options.keep_going {
             break;
         }
     }

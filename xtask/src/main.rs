@@ -33,7 +33,7 @@ enum Cli {
     /// Check the lengths of files and functions.
     House,
     /// Everything that must pass before a change lands.
-    Ci,
+    Ci(ci::Options),
 }
 
 /// How a command ended: 0, or the exit code of the tool that failed.
@@ -58,6 +58,6 @@ fn run(cli: Cli) -> Outcome {
         Cli::Bench(options) => bench::run(&options),
         Cli::Fuzz(options) => fuzz::run(&options),
         Cli::House => house::run(),
-        Cli::Ci => ci::run(),
+        Cli::Ci(options) => ci::run(&options),
     }
 }

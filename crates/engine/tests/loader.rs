@@ -10,10 +10,12 @@ use std::{
 };
 
 use rackwright_engine::{
-    Workflow,
+    Describe, Effect, Registry, StepContext, StepError, Workflow, executor_fn,
     load::{self, Diagnostics, Library, Loaded},
     model::{Pointer, Problem},
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
@@ -27,9 +29,44 @@ fn files(directory: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Everything that is checked of a file.
+/// What is checked of a file without knowing executors.
 fn check(path: &Path) -> Result<Loaded, Diagnostics> {
     load::load_file(path)
+}
+
+/// An update, as a step library would define it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct Update {
+    target: String,
+    #[serde(default)]
+    attempts: u32,
+    #[serde(default)]
+    mode: Mode,
+}
+
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Immediate,
+    Deferred,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Updated {
+    version: String,
+}
+
+fn registry() -> Registry {
+    let mut registry = Registry::new();
+    let about = Describe::new("redfish.update_firmware", Effect::Verify);
+    let update = executor_fn(about, async |_: StepContext, _: Update| {
+        Ok::<_, StepError>(Updated { version: String::new() })
+    });
+    registry.register(update).unwrap();
+    registry
 }
 
 /// Compares with the golden file; `false` if they differ.
@@ -57,6 +94,20 @@ fn bad_files_are_refused_in_these_words() {
         .collect();
     assert!(wrong.is_empty(), "run with UPDATE=1 and read the difference of {wrong:?}");
     assert!(bad.len() >= 35);
+}
+
+#[test]
+fn files_that_make_no_sense_are_refused_in_these_words() {
+    let registry = registry();
+    let wrong: Vec<_> = files("tests/bad/checked", "yaml")
+        .into_iter()
+        .filter(|path| {
+            let checked = Library::new().load(path).and_then(|bundle| bundle.check(&registry));
+            let Err(problems) = checked else { panic!("{} passes", path.display()) };
+            !matches_golden(&path.with_extension("stderr"), &problems.to_string())
+        })
+        .collect();
+    assert!(wrong.is_empty(), "run with UPDATE=1 and read the difference of {wrong:?}");
 }
 
 #[test]

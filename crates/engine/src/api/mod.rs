@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod handle;
 mod request;
+mod tree;
 mod view;
 
 pub use client::Client;
@@ -14,4 +15,5 @@ pub use error::EngineError;
 pub use events::{RunEvent, RunEvents};
 pub use handle::RunHandle;
 pub use request::RunRequest;
-pub use view::{AttemptEnd, AttemptView, Kind, RunView, StepView, SubtaskView};
+pub use tree::{Kind, StepView};
+pub use view::{AttemptEnd, AttemptView, RunView, SubtaskView};

@@ -1,14 +1,13 @@
-//! A run as people look at it: a tree of steps with their attempts, times and sub-tasks.
+//! A run as people look at it: its state, with what its journal says of attempts and sub-tasks.
 
 use std::{collections::HashMap, sync::Arc};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
-    graph::{KindPlan, Plan, StepPlan},
-    machine::{Created, Event, IllegalEvent, Inner, Phase, RunState, ScopeRef, StepRef, TaskRef},
-    model::{RunId, StepError, Timestamp},
+    graph::Plan,
+    machine::{Created, Event, IllegalEvent, Phase, RunState, StepRef, TaskRef},
+    model::{StepError, Timestamp},
     step::Observation,
 };
 
@@ -16,12 +15,12 @@ use crate::{
 /// [`RunView::apply`].
 #[derive(Debug)]
 pub struct RunView {
-    plan: Arc<Plan>,
-    state: RunState,
+    pub(super) plan: Arc<Plan>,
+    pub(super) state: RunState,
     created_at: Timestamp,
     ended_at: Option<Timestamp>,
-    attempts: HashMap<TaskRef, Vec<AttemptView>>,
-    times: HashMap<StepRef, (Timestamp, Option<Timestamp>)>,
+    pub(super) attempts: HashMap<TaskRef, Vec<AttemptView>>,
+    pub(super) times: HashMap<StepRef, (Timestamp, Option<Timestamp>)>,
 }
 
 /// One attempt.
@@ -67,69 +66,6 @@ pub struct SubtaskView {
     pub title: String,
     /// How far, in percent.
     pub percent: Option<u8>,
-}
-
-/// What kind of line a [`StepView`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Calls an executor.
-    Task,
-    /// Runs another workflow.
-    Workflow,
-    /// Runs branches.
-    Parallel,
-    /// A branch of a `parallel`.
-    Branch,
-    /// Goes through a list.
-    Map,
-    /// An item of a map.
-    Item,
-    /// Chooses.
-    Decision,
-    /// Computes.
-    Set,
-    /// Groups.
-    Group,
-    /// Meets an obligation.
-    Cleanup,
-}
-
-/// A node of the tree.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepView {
-    /// Its address in the run.
-    pub path: String,
-    /// The last part of that.
-    pub name: String,
-    /// Of an item of a map: a short text that tells which element it is.
-    pub label: Option<String>,
-    /// What it is.
-    pub kind: Kind,
-    /// The executor or workflow that it calls.
-    pub uses: Option<String>,
-    /// Where it is in its life (`pending`, `running`, `completed`, …).
-    pub status: &'static str,
-    /// When it started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-    /// Its attempts.
-    pub attempts: Vec<AttemptView>,
-    /// What it gave.
-    pub output: Option<Arc<Value>>,
-    /// Why it failed.
-    pub error: Option<Arc<StepError>>,
-    /// When the next attempt is due.
-    pub retry_at: Option<Timestamp>,
-    /// What a person has to know to decide, while it waits for one.
-    pub evidence: Option<Arc<Value>>,
-    /// The child run.
-    pub child: Option<RunId>,
-    /// Of a map: how many items there are, have ended, and failed.
-    pub items: Option<(usize, usize, usize)>,
-    /// What it holds.
-    pub steps: Vec<StepView>,
 }
 
 impl RunView {
@@ -312,181 +248,6 @@ impl RunView {
             })
             .map(|task| self.state.task_path(&self.plan, task))
             .collect()
-    }
-
-    /// The tree of the run's steps.
-    pub fn tree(&self) -> Vec<StepView> {
-        self.scope(RunState::ROOT)
-    }
-
-    fn scope(&self, scope: ScopeRef) -> Vec<StepView> {
-        let state = self.state.scope(scope);
-        let first = state.first.0;
-        let steps = (first..first + self.plan.scope(state.plan).len).map(StepRef);
-        let mut lines: Vec<StepView> = Vec::new();
-        for step in steps.clone() {
-            lines.push(self.step(step));
-        }
-        lines.extend(steps.rev().filter_map(|step| self.cleanup(step)));
-        lines
-    }
-
-    fn step(&self, step: StepRef) -> StepView {
-        let plan = self.state.plan_of(&self.plan, step);
-        let state = self.state.step(step);
-        let (kind, uses) = kind_of(plan);
-        let times = self.times.get(&step);
-        let started =
-            state.main.phase != Phase::Pending && !matches!(state.main.phase, Phase::Skipped(_));
-        let mut view = self.line(TaskRef::main(step), plan.id.clone(), kind, uses);
-        view.started_at = times.map(|it| it.0).filter(|_| started);
-        view.ended_at = times.and_then(|it| it.1).filter(|_| started);
-        match &state.inner {
-            Inner::None => {}
-            Inner::Child(run) => view.child = Some(*run),
-            Inner::Scopes { scopes, .. } => {
-                view.steps = scopes.iter().flat_map(|scope| self.branch(*scope)).collect();
-            }
-            Inner::Map(map) => {
-                let closed = map.scopes.iter().filter(|it| self.state.scope(**it).closed).count();
-                view.items = Some((map.items.len(), closed, map.failed as usize));
-                let item = |scope: &ScopeRef| self.item(&view.path, &map.items, *scope);
-                view.steps = map.scopes.iter().map(item).collect();
-            }
-        }
-        view
-    }
-
-    fn cleanup(&self, step: StepRef) -> Option<StepView> {
-        let plan = self.state.plan_of(&self.plan, step);
-        self.state.step(step).cleanup.as_ref()?;
-        let task = TaskRef::cleanup(step);
-        let uses = plan.cleanup.as_ref().map(|cleanup| cleanup.task.uses.clone());
-        let mut view = self.line(task, format!("{} (cleanup)", plan.id), Kind::Cleanup, uses);
-        view.started_at = view.attempts.first().map(|attempt| attempt.started_at);
-        view.ended_at = view.attempts.last().and_then(|attempt| attempt.ended_at);
-        Some(view)
-    }
-
-    fn line(&self, task: TaskRef, name: String, kind: Kind, uses: Option<String>) -> StepView {
-        let execution = self.state.execution(task);
-        let (retry_at, evidence) = match execution.map(|it| &it.phase) {
-            Some(Phase::Retrying(at) | Phase::ObserveRetrying(at)) => (Some(*at), None),
-            Some(Phase::Attention(evidence)) => (None, Some(Arc::clone(evidence))),
-            Some(
-                Phase::Pending
-                | Phase::Running
-                | Phase::Interrupted
-                | Phase::Observing
-                | Phase::Cleared
-                | Phase::Completed
-                | Phase::Failed
-                | Phase::Cancelled
-                | Phase::Skipped(_),
-            )
-            | None => (None, None),
-        };
-        StepView {
-            path: self.state.task_path(&self.plan, task),
-            name,
-            label: None,
-            kind,
-            uses,
-            status: execution.map_or("pending", |it| it.phase.as_str()),
-            started_at: None,
-            ended_at: None,
-            attempts: self.attempts.get(&task).cloned().unwrap_or_default(),
-            output: execution.and_then(|it| it.output.clone()),
-            error: execution.and_then(|it| it.error.clone()),
-            retry_at,
-            evidence,
-            child: None,
-            items: None,
-            steps: Vec::new(),
-        }
-    }
-
-    /// A branch of a `parallel` is a line of its own; the scope of a group is not.
-    fn branch(&self, scope: ScopeRef) -> Vec<StepView> {
-        let steps = self.scope(scope);
-        match &self.plan.scope(self.state.scope(scope).plan).label {
-            None => steps,
-            Some(label) => {
-                let path = self.state.scope_path(&self.plan, scope);
-                let path = path.trim_end_matches('/').to_owned();
-                vec![self.scope_line(scope, path, label.clone(), Kind::Branch, steps)]
-            }
-        }
-    }
-
-    fn item(&self, map: &str, items: &[Value], scope: ScopeRef) -> StepView {
-        let number = self.state.scope(scope).item.unwrap_or_default();
-        let path = format!("{map}[{number}]");
-        let name = format!("[{number}]");
-        let mut view = self.scope_line(scope, path, name, Kind::Item, self.scope(scope));
-        view.label = items.get(number as usize).and_then(element_label);
-        view
-    }
-
-    fn scope_line(
-        &self,
-        scope: ScopeRef,
-        path: String,
-        name: String,
-        kind: Kind,
-        steps: Vec<StepView>,
-    ) -> StepView {
-        let state = self.state.scope(scope);
-        let status = match (state.closed, state.failed, state.cancelled) {
-            (false, _, _) => "running",
-            (true, true, _) => "failed",
-            (true, false, true) => "cancelled",
-            (true, false, false) => "completed",
-        };
-        StepView {
-            path,
-            name,
-            label: None,
-            kind,
-            uses: None,
-            status,
-            started_at: steps.iter().filter_map(|step| step.started_at).min(),
-            ended_at: steps.iter().filter_map(|step| step.ended_at).max().filter(|_| state.closed),
-            attempts: Vec::new(),
-            output: state.output.clone(),
-            error: state.error.clone(),
-            retry_at: None,
-            evidence: None,
-            child: None,
-            items: None,
-            steps,
-        }
-    }
-}
-
-fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
-    match &plan.kind {
-        KindPlan::Task(task) => (Kind::Task, Some(task.uses.clone())),
-        KindPlan::Child(child) => (Kind::Workflow, Some(child.workflow.clone())),
-        KindPlan::Parallel(_) => (Kind::Parallel, None),
-        KindPlan::Map(_) => (Kind::Map, None),
-        KindPlan::Decision(_) => (Kind::Decision, None),
-        KindPlan::Set(_) => (Kind::Set, None),
-        KindPlan::Group(_) => (Kind::Group, None),
-    }
-}
-
-/// What an element calls itself, or the element if it is short.
-fn element_label(element: &Value) -> Option<String> {
-    const NAMES: [&str; 4] = ["name", "hostname", "host", "id"];
-    const LONGEST: usize = 40;
-    let named = NAMES.iter().find_map(|name| element.get(name));
-    match named.unwrap_or(element) {
-        Value::String(text) if text.chars().count() <= LONGEST => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            None
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Diagnostics, Loaded, load_file, references, words};
+use super::{Diagnostics, Loaded, load_file, words};
 use crate::{
     graph::{Catalogue, check},
     model::{Pointer, Problem, Version},
@@ -157,15 +157,15 @@ impl<'l> Search<'l> {
     fn workflow(&mut self, mut loaded: Loaded, beside: Option<&Path>) -> Option<Version> {
         let mut problems = Vec::new();
         let mut complete = true;
-        references::visit(&mut loaded.workflow, &mut |at, name, version| match self
-            .reference(at, name, beside)
-        {
-            Ok(found) => {
-                complete &= found.is_some();
-                *version = found;
-            }
-            Err(problem) => problems.push(problem),
-        });
+        loaded.workflow.visit_calls(
+            &mut |at, name, version| match self.reference(at, name, beside) {
+                Ok(found) => {
+                    complete &= found.is_some();
+                    *version = found;
+                }
+                Err(problem) => problems.push(problem),
+            },
+        );
         complete &= problems.is_empty();
         self.diagnostics.extend(loaded.source.diagnostics(problems));
         let version = complete.then(|| loaded.workflow.version());

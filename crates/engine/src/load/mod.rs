@@ -9,7 +9,6 @@
 mod decode;
 mod diagnostics;
 mod library;
-mod references;
 mod render;
 mod schema;
 mod source;

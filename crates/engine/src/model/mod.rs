@@ -2,6 +2,7 @@
 //! hashes. Pure: no clock, no randomness, no I/O.
 
 mod builder;
+mod calls;
 mod condition;
 mod duration;
 mod error;

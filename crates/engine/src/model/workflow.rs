@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Body, Choice, Defaults, Otherwise, Step, StepKind, Then, Version};
+use super::{Defaults, Step, Version};
 
 /// A definition. Named; identified by the hash of its canonical form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,46 +40,5 @@ impl Workflow {
     /// The version: the SHA-256 of the canonical form.
     pub fn version(&self) -> Version {
         Version(Sha256::digest(self.canonical()).into())
-    }
-}
-
-impl Workflow {
-    /// Pins each sub-workflow that is not pinned yet to the version that `version_of` tells.
-    pub fn pin(&mut self, version_of: &dyn Fn(&str) -> Option<Version>) {
-        pin_list(&mut self.steps, version_of);
-    }
-}
-
-fn pin_list(steps: &mut [Step], version_of: &dyn Fn(&str) -> Option<Version>) {
-    for step in steps {
-        match &mut step.kind {
-            StepKind::Workflow { workflow, version, .. } => {
-                *version = version.or_else(|| version_of(workflow));
-            }
-            StepKind::Map { body: Body::Workflow { workflow, version, .. }, .. } => {
-                *version = version.or_else(|| version_of(workflow));
-            }
-            StepKind::Map { body: Body::Steps(branch), .. } | StepKind::Group { body: branch } => {
-                pin_list(&mut branch.steps, version_of);
-            }
-            StepKind::Parallel { parallel } => {
-                for branch in parallel.values_mut() {
-                    pin_list(&mut branch.steps, version_of);
-                }
-            }
-            StepKind::Decision { decision } => {
-                for choice in decision {
-                    match choice {
-                        Choice::When { then: Then::Steps { steps }, .. }
-                        | Choice::Otherwise { otherwise: Otherwise::Steps(steps) } => {
-                            pin_list(steps, version_of);
-                        }
-                        Choice::When { then: Then::Next { .. }, .. }
-                        | Choice::Otherwise { otherwise: Otherwise::Jump { .. } } => {}
-                    }
-                }
-            }
-            StepKind::Task { .. } | StepKind::Set { .. } => {}
-        }
     }
 }

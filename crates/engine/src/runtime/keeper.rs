@@ -42,14 +42,20 @@ async fn start_over(shared: &Arc<Shared>) {
     }
 }
 
-/// Joins as a new node. Nodes of this machine whose process is gone are declared dead on the way,
-/// so that a restart need not wait for their leases.
-pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
+/// Declares those nodes of this machine dead whose process is gone: nobody has to wait for their
+/// leases to run out.
+async fn bury(shared: &Shared) -> Result<(), StoreError> {
     for node in shared.store.nodes().await? {
         if node.alive && identity::is_certainly_dead(&node.node) {
             shared.store.expire(node.node.id).await?;
         }
     }
+    Ok(())
+}
+
+/// Joins as a new node.
+pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
+    bury(shared).await?;
     let asked = Instant::now();
     let record = identity::new_node(&shared.config.name, shared.clock.now(), rand::random());
     let now = shared.store.join(&record, shared.lease.ttl()).await?;
@@ -79,7 +85,11 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
         shared.tell(run, Message::Look(run));
     }
-    for scope in shared.claims() {
+    let scopes = shared.claims();
+    if !scopes.is_empty() {
+        bury(shared).await?;
+    }
+    for scope in scopes {
         recovery::claim_all(shared, scope).await?;
     }
     Ok(())

@@ -71,7 +71,7 @@ async fn a_node_that_lost_its_lease_does_not_act() {
             ))
             .build()
     };
-    let first = make(Duration::from_secs(60)).await.unwrap();
+    let first = make(Duration::from_mins(1)).await.unwrap();
     let flow = workflow(json!({ "workflow": "w", "steps": [{ "id": "a", "uses": "o.act" }] }));
     first.deploy(flow).await.unwrap();
     let id = first.start(RunRequest::new("w")).await.unwrap().id();
@@ -81,7 +81,7 @@ async fn a_node_that_lost_its_lease_does_not_act() {
     for node in store.nodes().await.unwrap() {
         store.expire(node.node.id).await.unwrap();
     }
-    let second = make(Duration::from_secs(60)).await.unwrap();
+    let second = make(Duration::from_mins(1)).await.unwrap();
     assert_eq!(second.recover().await.unwrap(), 1);
     inside.notified().await;
     // The second node's attempt ends and its run with it.

@@ -46,6 +46,10 @@ pub(crate) async fn serve(
             tracing::debug!(machine, %peer, "connection closed");
             continue;
         }
+        // Answers are small: without this each waits 40 ms for the client's delayed acknowledgement.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(machine, %peer, %error, "the connection stays slow");
+        }
         let served =
             Served { state: state.clone(), machine, stop: stop.clone(), tasks: tasks.clone() };
         tasks.spawn(served.carry(stream));

@@ -1,15 +1,21 @@
-//! The places where a workflow calls others.
+//! The places where a workflow calls others. One walk serves pinning and resolving.
 
-use crate::model::{
-    Body, Branch, Choice, Otherwise, Pointer, Step, StepKind, Then, Version, Workflow,
-};
+use super::{Body, Branch, Choice, Otherwise, Pointer, Step, StepKind, Then, Version, Workflow};
 
-type Visitor<'v> = dyn FnMut(&Pointer, &str, &mut Option<Version>) + 'v;
+/// Sees each call of a workflow.
+pub(crate) type Visitor<'v> = dyn FnMut(&Pointer, &str, &mut Option<Version>) + 'v;
 
-/// Calls `visitor` with the place, the name and the pinned version of each call, in the order of
-/// the file.
-pub(super) fn visit(workflow: &mut Workflow, visitor: &mut Visitor<'_>) {
-    steps(&mut workflow.steps, &Pointer::root().key("steps"), visitor);
+impl Workflow {
+    /// Calls `visitor` with the place, the name and the pinned version of each call, in the order
+    /// of the file.
+    pub(crate) fn visit_calls(&mut self, visitor: &mut Visitor<'_>) {
+        steps(&mut self.steps, &Pointer::root().key("steps"), visitor);
+    }
+
+    /// Pins each call that is not pinned yet to the version that `version_of` tells.
+    pub fn pin(&mut self, version_of: &dyn Fn(&str) -> Option<Version>) {
+        self.visit_calls(&mut |_, name, version| *version = version.or_else(|| version_of(name)));
+    }
 }
 
 fn steps(steps: &mut [Step], at: &Pointer, visitor: &mut Visitor<'_>) {

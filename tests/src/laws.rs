@@ -1,0 +1,238 @@
+//! What a journal may hold, checked without the machine that wrote it: a recorded completion is
+//! final, and an interrupted attempt of what must not be repeated blindly is looked at first.
+
+use std::collections::BTreeMap;
+
+use rackwright_engine::{
+    machine::{Event, TaskRef, Verdict},
+    step::Observation,
+};
+
+/// Where a task is, by these laws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// May be attempted.
+    Open,
+    /// An attempt is under way.
+    Attempted,
+    /// An attempt was under way, and its end is not known.
+    Unclear,
+    /// The target is being looked at.
+    Observing,
+    /// The end is recorded.
+    Done,
+}
+
+/// What a journal was found to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What breaks a law.
+    pub breaches: Vec<String>,
+    /// Attempts whose end nobody recorded.
+    pub interrupted: usize,
+    /// Those among them that must not be repeated blindly.
+    pub interrupted_verify: usize,
+    /// Observations that came to an end.
+    pub observed: usize,
+}
+
+/// Reads a journal. `verify` says of a task whether it must not be repeated blindly.
+pub fn examine<'e>(
+    events: impl IntoIterator<Item = &'e Event>,
+    verify: impl Fn(TaskRef) -> bool,
+) -> Findings {
+    let mut reader = Reader { stages: BTreeMap::new(), findings: Findings::default(), verify };
+    for (number, event) in events.into_iter().enumerate() {
+        reader.read(number, event);
+    }
+    reader.findings
+}
+
+struct Reader<F> {
+    stages: BTreeMap<TaskRef, Stage>,
+    findings: Findings,
+    verify: F,
+}
+
+impl<F: Fn(TaskRef) -> bool> Reader<F> {
+    fn read(&mut self, number: usize, event: &Event) {
+        let next = match event {
+            Event::Claimed { .. } => {
+                let tasks: Vec<_> = self.stages.keys().copied().collect();
+                for task in tasks {
+                    self.interrupt(task);
+                }
+                return;
+            }
+            Event::Interrupted { task } => return self.interrupt(*task),
+            Event::Started { task, .. } => (*task, Stage::Attempted),
+            Event::Completed { task, .. } => (*task, Stage::Done),
+            Event::Failed { task, observe: false, .. } => (*task, Stage::Open),
+            Event::Failed { task, .. } | Event::ObserveFailed { task, .. } => {
+                (*task, Stage::Unclear)
+            }
+            Event::ObserveStarted { task } => (*task, Stage::Observing),
+            Event::Observed { task, seen } => (*task, self.seen(seen)),
+            Event::Resolved { task, verdict, .. } => {
+                let next = match verdict {
+                    Verdict::Retry => Stage::Open,
+                    Verdict::Done(_) | Verdict::Failed => Stage::Done,
+                };
+                self.stages.insert(*task, next);
+                return;
+            }
+            Event::Saved { task, .. } => {
+                self.only_while(number, event, *task, &[Stage::Attempted, Stage::Observing]);
+                return;
+            }
+            Event::Created(_)
+            | Event::Reported { .. }
+            | Event::Skipped { .. }
+            | Event::Opened { .. }
+            | Event::ItemsStarted { .. }
+            | Event::Closed { .. }
+            | Event::ChildStarted { .. }
+            | Event::ChildEnded { .. }
+            | Event::TimedOut { .. }
+            | Event::CancelRequested(_)
+            | Event::Ended { .. } => return,
+        };
+        self.step(number, event, next.0, next.1);
+    }
+
+    fn seen(&mut self, seen: &Observation) -> Stage {
+        self.findings.observed += 1;
+        match seen {
+            Observation::Done(_) => Stage::Done,
+            Observation::NotDone | Observation::InProgress(_) => Stage::Open,
+            Observation::Unknown(_) => Stage::Unclear,
+        }
+    }
+
+    fn stage(&self, task: TaskRef) -> Stage {
+        self.stages.get(&task).copied().unwrap_or(Stage::Open)
+    }
+
+    fn interrupt(&mut self, task: TaskRef) {
+        match self.stage(task) {
+            Stage::Attempted => {
+                self.findings.interrupted += 1;
+                self.findings.interrupted_verify += usize::from((self.verify)(task));
+                self.stages.insert(task, Stage::Unclear);
+            }
+            Stage::Observing => {
+                self.stages.insert(task, Stage::Unclear);
+            }
+            Stage::Open | Stage::Unclear | Stage::Done => {}
+        }
+    }
+
+    fn step(&mut self, number: usize, event: &Event, task: TaskRef, next: Stage) {
+        let blind = [Stage::Open];
+        let harmless = [Stage::Open, Stage::Unclear];
+        let from: &[Stage] = match next {
+            Stage::Attempted if (self.verify)(task) => &blind,
+            Stage::Attempted => &harmless,
+            Stage::Observing => &[Stage::Unclear],
+            // `set` and the like complete without an attempt.
+            Stage::Done => &[Stage::Open, Stage::Attempted, Stage::Observing, Stage::Unclear],
+            Stage::Open | Stage::Unclear => &[Stage::Open, Stage::Attempted, Stage::Observing],
+        };
+        self.only_while(number, event, task, from);
+        let unclear = self.stage(task) == Stage::Unclear;
+        if unclear && matches!(event, Event::Completed { .. }) {
+            self.breach(number, event, task);
+        }
+        self.stages.insert(task, next);
+    }
+
+    fn only_while(&mut self, number: usize, event: &Event, task: TaskRef, stages: &[Stage]) {
+        if !stages.contains(&self.stage(task)) {
+            self.breach(number, event, task);
+        }
+    }
+
+    fn breach(&mut self, number: usize, event: &Event, task: TaskRef) {
+        let (name, stage) = (event.name(), self.stage(task));
+        let breach = format!("event {number}: `{name}` of step {} while {stage:?}", task.step.0);
+        self.findings.breaches.push(breach);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rackwright_engine::{
+        machine::StepRef,
+        model::{NodeId, RunId, Timestamp},
+    };
+    use serde_json::Value;
+
+    use super::*;
+
+    const TASK: TaskRef = TaskRef::main(StepRef(4));
+
+    fn started() -> Event {
+        Event::Started { task: TASK, attempt: 1 }
+    }
+
+    fn completed() -> Event {
+        Event::Completed { task: TASK, output: Arc::new(Value::Null) }
+    }
+
+    fn claimed() -> Event {
+        let node = NodeId(RunId::from_parts(Timestamp::from_micros(0), 1).0);
+        Event::Claimed { node, epoch: 2 }
+    }
+
+    fn look(seen: Observation) -> [Event; 2] {
+        [Event::ObserveStarted { task: TASK }, Event::Observed { task: TASK, seen }]
+    }
+
+    fn breaches(events: &[Event], verify: bool) -> usize {
+        examine(events, |_| verify).breaches.len()
+    }
+
+    #[test]
+    fn a_recorded_completion_is_final() {
+        assert_eq!(breaches(&[started(), completed(), claimed()], true), 0);
+        assert_eq!(breaches(&[started(), completed(), claimed(), started()], false), 1);
+        assert_eq!(breaches(&[started(), completed(), completed()], false), 1);
+        let [begun, seen] = look(Observation::NotDone);
+        assert_eq!(breaches(&[started(), completed(), claimed(), begun, seen], true), 2);
+        let [begun, seen] = look(Observation::Done(Value::Null));
+        assert_eq!(breaches(&[started(), claimed(), begun, seen, started()], true), 1);
+    }
+
+    #[test]
+    fn what_must_not_be_repeated_blindly_is_looked_at_first() {
+        let blind = [started(), claimed(), started(), completed()];
+        assert_eq!(breaches(&blind, true), 1);
+        assert_eq!(breaches(&blind, false), 0);
+        let [begun, seen] = look(Observation::NotDone);
+        let looked = [started(), claimed(), begun.clone(), seen.clone(), started(), completed()];
+        assert_eq!(breaches(&looked, true), 0);
+        let cut = [started(), claimed(), begun.clone(), claimed(), started()];
+        assert_eq!(breaches(&cut, true), 1, "an interrupted look is no look");
+        let again = [started(), claimed(), begun.clone(), claimed(), begun, seen, started()];
+        assert_eq!(breaches(&again, true), 0);
+        assert_eq!(breaches(&[started(), claimed(), completed()], true), 1);
+        let lost = Event::Failed {
+            task: TASK,
+            error: Arc::new(rackwright_engine::StepError::transient("x", "y")),
+            retry_at: None,
+            observe: true,
+        };
+        assert_eq!(breaches(&[started(), lost, started()], true), 1);
+    }
+
+    #[test]
+    fn what_happened_is_counted() {
+        let [begun, seen] = look(Observation::NotDone);
+        let events = [started(), claimed(), begun, seen, started(), claimed()];
+        let found = examine(&events, |_| true);
+        assert_eq!((found.interrupted, found.interrupted_verify, found.observed), (2, 2, 1));
+        assert_eq!(examine(&events, |_| false).interrupted_verify, 0);
+    }
+}
