@@ -60,6 +60,12 @@ steps:
   - id: group
     needs: []
     steps: [{ id: inner, set: { x: 2 } }]
+  - id: asked
+    needs: []
+    uses: demo.hello
+    retry: { max_attempts: "{{ input.retries + 1 }}", backoff: linear, delay: "{{ input.delay }}", max_delay: 1m }
+    timeout: "{{ input.timeout }}"
+    cleanup: { uses: demo.bye, with: 1, timeout: { attempt: "{{ input.timeout }}" } }
   - id: last
     needs: [group, more]
     set: "{{ steps.group.output }}"
@@ -82,7 +88,7 @@ fn built() -> Workflow {
                 .on([ErrorClass::Transient]),
         )
         .timeout(TimeoutParts {
-            attempt: Some(HumanDuration(seconds(30))),
+            attempt: Some(seconds(30).into()),
             total: Some(HumanDuration(seconds(300))),
         })
         .cleanup(bye);
@@ -137,9 +143,21 @@ fn built() -> Workflow {
             .next(Next::END),
         )
         .step(Step::group("group", [Step::set("inner", json!({ "x": 2 }))]).needs([""; 0]))
+        .step(asked())
         .step(Step::set("last", "{{ steps.group.output }}".into()).needs(["group", "more"]))
         .output(json!({ "x": "{{ steps.last.output.x }}" }))
         .build()
+}
+
+/// Settings that the input decides.
+fn asked() -> Step {
+    let retry = Retry::attempts("{{ input.retries + 1 }}").linear("{{ input.delay }}");
+    let parts = TimeoutParts { attempt: Some("{{ input.timeout }}".into()), total: None };
+    Step::task("asked", "demo.hello")
+        .needs([""; 0])
+        .retry(retry.max_delay("1m"))
+        .timeout("{{ input.timeout }}")
+        .cleanup(Cleanup::always("demo.bye", json!(1)).timeout(parts))
 }
 
 #[test]

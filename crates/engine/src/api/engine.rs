@@ -131,7 +131,7 @@ impl Engine {
 
     /// Runs that this node owns but can't carry on, and why.
     pub fn stuck(&self) -> Vec<(RunId, String)> {
-        self.node.shared.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.node.shared.stuck()
     }
 
     /// The executors.

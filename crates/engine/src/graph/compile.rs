@@ -1,20 +1,23 @@
 //! model → plan. Expects a workflow that passed the checks; what they would have caught is an
 //! error here too, only told less well.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use serde_json::Value;
 use thiserror::Error;
 
-use super::plan::{
-    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
-    ScopePlan, StepPlan, TaskPlan, ThenPlan,
+use super::{
+    plan::{
+        ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
+        ScopePlan, StepPlan, TaskPlan, ThenPlan,
+    },
+    setting::{ATTEMPT_TIMEOUT, RetryPlan},
 };
 use crate::{
     expr::{Predicate, Template},
     model::{
-        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, Otherwise, Retry, Step,
-        StepKind, Then, Timeout, Version, Workflow,
+        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, Otherwise, Retry, Setting,
+        Step, StepKind, Then, Timeout, Version, Workflow,
     },
     step::Effect,
 };
@@ -133,8 +136,11 @@ impl Compiler<'_> {
         let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
         let next = step.next.as_ref().map(|next| self.jump(scope, next)).transpose()?;
         let is_task = matches!(step.kind, StepKind::Task { .. });
-        let total_timeout = match step.timeout {
-            Some(Timeout::Simple(total)) if !is_task => Some(total.0),
+        let total_timeout = match &step.timeout {
+            Some(Timeout::Simple(Setting::Value(total))) if !is_task => Some(total.0),
+            Some(Timeout::Simple(Setting::Template(_))) if !is_task => {
+                return Err(self.error("the time-out of a whole step can't be a template"));
+            }
             Some(Timeout::Simple(_)) | None => None,
             Some(Timeout::Full(parts)) => parts.total.map(|total| total.0),
         };
@@ -156,7 +162,7 @@ impl Compiler<'_> {
             StepKind::Task { uses, with } => {
                 let defaults = &self.workflow.defaults;
                 let retry = step.retry.as_ref().or(defaults.retry.as_ref());
-                let timeout = step.timeout.or(defaults.timeout);
+                let timeout = step.timeout.as_ref().or(defaults.timeout.as_ref());
                 KindPlan::Task(self.task(uses, with, retry, timeout)?)
             }
             StepKind::Map { map, body } => KindPlan::Map(self.map(map, body)?),
@@ -251,7 +257,8 @@ impl Compiler<'_> {
     fn cleanup(&self, cleanup: &Cleanup) -> Compiled<CleanupPlan> {
         let Defaults { timeout, retry } = &self.workflow.defaults;
         let retry = cleanup.retry.as_ref().or(retry.as_ref());
-        let task = self.task(&cleanup.uses, &cleanup.with, retry, cleanup.timeout.or(*timeout))?;
+        let timeout = cleanup.timeout.as_ref().or(timeout.as_ref());
+        let task = self.task(&cleanup.uses, &cleanup.with, retry, timeout)?;
         Ok(CleanupPlan { policy: cleanup.policy, task })
     }
 
@@ -260,16 +267,21 @@ impl Compiler<'_> {
         uses: &str,
         with: &Value,
         retry: Option<&Retry>,
-        timeout: Option<Timeout>,
+        timeout: Option<&Timeout>,
     ) -> Compiled<TaskPlan> {
         let effect = (self.effect_of)(uses)
             .ok_or_else(|| self.error(format!("there is no executor `{uses}`")))?;
+        let wrong = |message: String| self.error(message);
+        let attempt = timeout.and_then(Timeout::attempt);
         Ok(TaskPlan {
             uses: uses.to_owned(),
             with: self.template(with)?,
             effect,
-            retry: retry.cloned().unwrap_or(Retry::NONE),
-            attempt_timeout: timeout.and_then(attempt_timeout),
+            retry: retry.map(RetryPlan::compile).transpose().map_err(wrong)?,
+            attempt_timeout: attempt
+                .map(|it| ATTEMPT_TIMEOUT.compile(it))
+                .transpose()
+                .map_err(wrong)?,
         })
     }
 
@@ -291,13 +303,6 @@ impl Compiler<'_> {
 struct Edges {
     needs: Vec<u32>,
     needed_by: Vec<Vec<u32>>,
-}
-
-fn attempt_timeout(timeout: Timeout) -> Option<Duration> {
-    match timeout {
-        Timeout::Simple(attempt) => Some(attempt.0),
-        Timeout::Full(parts) => parts.attempt.map(|attempt| attempt.0),
-    }
 }
 
 fn to_u32(n: usize) -> u32 {

@@ -5,6 +5,7 @@ pub mod check;
 mod compile;
 mod plan;
 pub mod render;
+mod setting;
 
 pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
@@ -13,3 +14,5 @@ pub use plan::{
     ScopePlan, StepPlan, TaskPlan, ThenPlan,
 };
 pub use render::{Format, render};
+pub(crate) use setting::ATTEMPT_TIMEOUT;
+pub use setting::{Delays, RetryPlan, SettingPlan};

@@ -3,9 +3,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use super::setting::{RetryPlan, SettingPlan};
 use crate::{
     expr::{Predicate, Template},
-    model::{CleanupPolicy, OnError, Retry, Version},
+    model::{CleanupPolicy, HumanDuration, OnError, Version},
     step::Effect,
 };
 
@@ -120,10 +121,10 @@ pub struct TaskPlan {
     pub with: Template,
     /// What it does to its target.
     pub effect: Effect,
-    /// Its retries.
-    pub retry: Retry,
+    /// Its retries; none: it is not tried again.
+    pub retry: Option<RetryPlan>,
     /// How long an attempt may take.
-    pub attempt_timeout: Option<Duration>,
+    pub attempt_timeout: Option<SettingPlan<HumanDuration>>,
 }
 
 /// An obligation.

@@ -137,7 +137,7 @@ fn restrict(schema: &mut Value) {
         ),
         ("/definitions/Map/properties/max_concurrency", &json!({ "minimum": 1 })),
         ("/definitions/Cleanup/properties/uses", &executor),
-        ("/definitions/Retry/properties/max_attempts", &json!({ "minimum": 1 })),
+        ("/definitions/Retry/properties/max_attempts/anyOf/0", &json!({ "minimum": 1 })),
         ("/definitions/Retry/properties/jitter", &json!({ "minimum": 0, "maximum": 1 })),
         ("/definitions/Retry/properties/on", &at_least_one),
         ("/definitions/TimeoutParts", &json!({ "minProperties": 1 })),
@@ -165,7 +165,13 @@ fn kinds() -> Vec<Value> {
     let kind = |makes: &[&str], may: &[&str]| {
         let not: Vec<_> =
             ALL.into_iter().filter(|n| !makes.contains(n) && !may.contains(n)).collect();
-        only(makes, &not)
+        let mut kind = only(makes, &not);
+        if makes != ["uses"] {
+            // Only attempts may take their time from the run's data.
+            let template = json!({ "type": "string", "pattern": "\\{\\{" });
+            kind["properties"] = json!({ "timeout": { "not": template } });
+        }
+        kind
     };
     vec![
         kind(&["uses"], &["with", "retry"]),
@@ -229,6 +235,7 @@ mod tests {
             "/definitions/Step/properties/decision/minItems",
             "/definitions/Otherwise/anyOf/1/additionalProperties",
             "/definitions/Map/properties/over/type",
+            "/definitions/Retry/properties/max_attempts/anyOf/0/minimum",
             "/definitions/Retry/properties/jitter/maximum",
             "/definitions/TimeoutParts/minProperties",
             "/definitions/AllOf/properties/all/minItems",

@@ -12,8 +12,7 @@ use super::{
     view::View,
 };
 use crate::{
-    expr::EvalError,
-    graph::{CleanupPlan, KindPlan, Plan, TaskPlan},
+    graph::{ATTEMPT_TIMEOUT, CleanupPlan, KindPlan, Plan, TaskPlan},
     model::{RunId, RunStatus, StepError, Timestamp, Version},
     step::Effect,
 };
@@ -137,7 +136,7 @@ impl Pass<'_, '_> {
     }
 
     pub(super) fn view(&self, task: TaskRef) -> View<'_> {
-        View { plan: self.plan, state: self.state, scope: self.state.step(task.step).scope }
+        View::of(self.plan, self.state, task)
     }
 
     fn due_timers(&mut self) -> Passed {
@@ -189,7 +188,7 @@ impl Pass<'_, '_> {
             Ok(Some(call)) => self.turn.commands.push(Command::Observe(call)),
             Ok(None) => {}
             Err(error) => {
-                let error = Arc::new(StepError::from(error));
+                let error = Arc::new(error);
                 self.emit(Event::ObserveFailed { task, error, retry_at: None })?;
             }
         }
@@ -211,7 +210,8 @@ impl Pass<'_, '_> {
 
     /// Records that an attempt starts and asks for it, or records why it can't.
     pub(super) fn start_attempt(&mut self, task: TaskRef, attempt: u32) -> Passed {
-        match self.call(task) {
+        let called = self.usable_retry(task).and_then(|()| self.call(task));
+        match called {
             Ok(Some(mut call)) => {
                 call.attempt = attempt;
                 self.emit(Event::Started { task, attempt })?;
@@ -219,17 +219,26 @@ impl Pass<'_, '_> {
                 Ok(())
             }
             Ok(None) => Ok(()),
-            Err(error) => self.emit(failed_for_good(task, error.into())),
+            Err(error) => self.emit(failed_for_good(task, error)),
         }
     }
 
-    /// The call of a task, with its input evaluated.
-    fn call(&self, task: TaskRef) -> Result<Option<Call>, EvalError> {
+    /// Templates of a retry that give nothing usable are told before the target is touched, not
+    /// when the first attempt has failed.
+    fn usable_retry(&self, task: TaskRef) -> Result<(), StepError> {
+        let retry = task_plan(self.plan, self.state, task).and_then(|plan| plan.retry.as_ref());
+        retry.map_or(Ok(()), |retry| retry.eval(&self.view(task)).map(drop))
+    }
+
+    /// The call of a task, with its input and its time-out evaluated.
+    fn call(&self, task: TaskRef) -> Result<Option<Call>, StepError> {
         let Some(plan) = task_plan(self.plan, self.state, task) else { return Ok(None) };
         let input = match plan.with.constant() {
             Some(constant) => constant.clone(),
             None => plan.with.eval(&self.view(task))?,
         };
+        let timeout = plan.attempt_timeout.as_ref();
+        let timeout = timeout.map(|it| ATTEMPT_TIMEOUT.eval(it, &self.view(task))).transpose()?;
         let execution = self.state.execution(task);
         Ok(Some(Call {
             task,
@@ -238,7 +247,7 @@ impl Pass<'_, '_> {
             uses: plan.uses.clone(),
             input,
             saved: execution.and_then(|it| it.saved.clone()),
-            timeout: plan.attempt_timeout,
+            timeout: timeout.map(|timeout| timeout.0),
         }))
     }
 

@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     decide::{Env, Turn, advance, task_plan},
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
     state::{IllegalEvent, Inner, Phase, RunState},
+    view::View,
 };
 use crate::{
-    graph::Plan,
-    model::{Backoff, ErrorClass, HumanDuration, NodeId, Retry, RunId, RunStatus, StepError},
+    graph::{Delays, Plan},
+    model::{Backoff, ErrorClass, NodeId, RunId, RunStatus, StepError},
     step::{Effect, Observation, SubtaskReport},
 };
 
@@ -160,8 +161,8 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             Some(match result {
                 Ok(seen) => Event::Observed { task, seen },
                 Err(error) => {
-                    let again = failures + 1 < OBSERVE.max_attempts;
-                    let delay = OBSERVE.delay_after(failures + 1, 0.5);
+                    let again = failures + 1 < OBSERVATIONS;
+                    let delay = OBSERVE.after(failures + 1, 0.5);
                     let retry_at = again.then(|| env.now.after(delay));
                     Event::ObserveFailed { task, error: Arc::new(error), retry_at }
                 }
@@ -189,13 +190,12 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
 }
 
 /// How a failed observation is repeated before a person is asked.
-const OBSERVE: Retry = Retry {
-    max_attempts: 6,
+const OBSERVATIONS: u32 = 6;
+const OBSERVE: Delays = Delays {
     backoff: Backoff::Exponential,
-    delay: HumanDuration(Duration::from_secs(2)),
-    max_delay: Some(HumanDuration(Duration::from_secs(30))),
+    delay: Duration::from_secs(2),
+    max_delay: Some(Duration::from_secs(30)),
     jitter: 0.0,
-    on: None,
 };
 
 fn is_under_way(state: &RunState, task: TaskRef, attempt: u32) -> bool {
@@ -213,14 +213,8 @@ fn attempt_failed(
 ) -> Event {
     let attempt = state.execution(task).map_or(1, |it| it.attempt);
     let called = task_plan(plan, state, task);
-    let retry = called.map_or(&Retry::NONE, |called| &called.retry);
-    let again =
-        attempt < retry.max_attempts && retry.covers(error.class) && !state.is_stopped(task);
-    let retry_at = again.then(|| {
-        #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty for jitter")]
-        let random = ((env.random)() >> 11) as f64 / (1u64 << 53) as f64;
-        env.now.after(retry.delay_after(attempt, random))
-    });
+    let retry = called.and_then(|called| called.retry.as_ref());
+    let retry = retry.filter(|retry| retry.covers(error.class) && !state.is_stopped(task));
     let unknown = match error.class {
         ErrorClass::Timeout | ErrorClass::UnknownOutcome => true,
         ErrorClass::Transient
@@ -230,6 +224,22 @@ fn attempt_failed(
         | ErrorClass::Cancelled => false,
     };
     let observe = unknown && called.is_some_and(|called| called.effect == Effect::Verify);
+    let mut error = error;
+    let retry_at = match retry.map(|retry| retry.eval(&View::of(plan, state, task))) {
+        Some(Ok((attempts, delays))) => (attempt < attempts).then(|| {
+            #[expect(clippy::cast_precision_loss, reason = "53 random bits are plenty for jitter")]
+            let random = ((env.random)() >> 11) as f64 / (1u64 << 53) as f64;
+            env.now.after(delays.after(attempt, random))
+        }),
+        // The attempt started with a usable policy, so this is not expected; what the attempt
+        // failed of is kept.
+        Some(Err(unusable)) => {
+            let failed = json!({ "failed": error, "details": unusable.details });
+            error = unusable.details(failed);
+            None
+        }
+        None => None,
+    };
     Event::Failed { task, error: Arc::new(error), retry_at, observe }
 }
 

@@ -120,6 +120,13 @@ pub(super) struct View<'a> {
     pub(super) scope: ScopeRef,
 }
 
+impl<'a> View<'a> {
+    /// What a step sees, and its cleanup.
+    pub(super) fn of(plan: &'a Plan, state: &'a RunState, task: TaskRef) -> Self {
+        Self { plan, state, scope: state.step(task.step).scope }
+    }
+}
+
 impl View<'_> {
     /// The scope and those around it, the innermost first.
     fn chain(&self) -> impl Iterator<Item = ScopeRef> {

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::{
     Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
-    HumanDuration, Map, Next, OnError, Otherwise, Retry, Step, StepKind, Then, Timeout,
+    HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
     TimeoutParts, Workflow,
 };
 
@@ -300,33 +300,34 @@ impl Choice {
 }
 
 impl Retry {
-    /// So many attempts in all, a second apart.
-    pub fn attempts(max_attempts: u32) -> Self {
-        Self { max_attempts, delay: Self::DEFAULT_DELAY, ..Self::NONE }
+    /// So many attempts in all, a second apart. A text is a template that gives their number; the
+    /// delays may be templates likewise.
+    pub fn attempts(max_attempts: impl Into<Setting<u32>>) -> Self {
+        Self { max_attempts: max_attempts.into(), delay: Self::DEFAULT_DELAY, ..Self::NONE }
     }
 
     /// The same delay each time.
     #[must_use]
-    pub fn constant(self, delay: Duration) -> Self {
-        Self { backoff: Backoff::Constant, delay: HumanDuration(delay), ..self }
+    pub fn constant(self, delay: impl Into<Setting<HumanDuration>>) -> Self {
+        Self { backoff: Backoff::Constant, delay: delay.into(), ..self }
     }
 
     /// A delay that grows by itself with each attempt.
     #[must_use]
-    pub fn linear(self, delay: Duration) -> Self {
-        Self { backoff: Backoff::Linear, delay: HumanDuration(delay), ..self }
+    pub fn linear(self, delay: impl Into<Setting<HumanDuration>>) -> Self {
+        Self { backoff: Backoff::Linear, delay: delay.into(), ..self }
     }
 
     /// A delay that doubles with each attempt.
     #[must_use]
-    pub fn exponential(self, delay: Duration) -> Self {
-        Self { backoff: Backoff::Exponential, delay: HumanDuration(delay), ..self }
+    pub fn exponential(self, delay: impl Into<Setting<HumanDuration>>) -> Self {
+        Self { backoff: Backoff::Exponential, delay: delay.into(), ..self }
     }
 
     /// The longest delay.
     #[must_use]
-    pub fn max_delay(self, longest: Duration) -> Self {
-        Self { max_delay: Some(HumanDuration(longest)), ..self }
+    pub fn max_delay(self, longest: impl Into<Setting<HumanDuration>>) -> Self {
+        Self { max_delay: Some(longest.into()), ..self }
     }
 
     /// The part of a delay that is random, 0 to 1.
@@ -370,7 +371,14 @@ impl Cleanup {
 
 impl From<Duration> for Timeout {
     fn from(duration: Duration) -> Self {
-        Self::Simple(HumanDuration(duration))
+        Self::Simple(duration.into())
+    }
+}
+
+impl From<&str> for Timeout {
+    /// A duration, as in a file, or a template that gives one.
+    fn from(text: &str) -> Self {
+        Self::Simple(text.into())
     }
 }
 

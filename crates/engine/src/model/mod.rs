@@ -9,6 +9,7 @@ mod error;
 mod ids;
 mod policy;
 mod problem;
+mod setting;
 mod status;
 mod step;
 mod workflow;
@@ -22,6 +23,7 @@ pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
 pub use problem::{Pointer, Problem};
+pub use setting::Setting;
 pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use workflow::Workflow;

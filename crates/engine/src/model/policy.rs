@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ErrorClass, HumanDuration};
+use super::{ErrorClass, HumanDuration, Setting};
 
 /// How the delay between attempts grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,16 +26,16 @@ pub enum Backoff {
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Attempts in all, the first included; 1 means no retry.
-    pub max_attempts: u32,
+    pub max_attempts: Setting<u32>,
     /// How the delay grows.
     #[serde(default)]
     pub backoff: Backoff,
     /// The delay that `backoff` starts from.
     #[serde(default = "Retry::default_delay")]
-    pub delay: HumanDuration,
+    pub delay: Setting<HumanDuration>,
     /// The longest delay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_delay: Option<HumanDuration>,
+    pub max_delay: Option<Setting<HumanDuration>>,
     /// The part of a delay that is random, 0 to 1: `0.2` spreads 10 s over 8 s to 12 s.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub jitter: f64,
@@ -53,66 +53,51 @@ fn is_zero(value: &f64) -> bool {
 impl Retry {
     /// No retry.
     pub const NONE: Self = Self {
-        max_attempts: 1,
+        max_attempts: Setting::Value(1),
         backoff: Backoff::Constant,
-        delay: HumanDuration(Duration::ZERO),
+        delay: Setting::Value(HumanDuration(Duration::ZERO)),
         max_delay: None,
         jitter: 0.0,
         on: None,
     };
 
-    const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
-
     /// The delay of a policy that names none.
-    pub const DEFAULT_DELAY: HumanDuration = HumanDuration(Duration::from_secs(1));
+    pub const DEFAULT_DELAY: Setting<HumanDuration> =
+        Setting::Value(HumanDuration(Duration::from_secs(1)));
 
-    fn default_delay() -> HumanDuration {
+    fn default_delay() -> Setting<HumanDuration> {
         Self::DEFAULT_DELAY
-    }
-
-    /// Whether this class of error is tried again.
-    pub fn covers(&self, class: ErrorClass) -> bool {
-        match &self.on {
-            Some(classes) => classes.contains(&class),
-            None => class.retried_by_default(),
-        }
-    }
-
-    /// How long to wait after failed attempt number `attempt` (from 1). `random` is in 0..1 and
-    /// only matters where there is jitter.
-    pub fn delay_after(&self, attempt: u32, random: f64) -> Duration {
-        let base = self.delay.0;
-        let attempt = attempt.max(1);
-        let delay = match self.backoff {
-            Backoff::Constant => base,
-            Backoff::Linear => base.saturating_mul(attempt),
-            Backoff::Exponential => {
-                base.saturating_mul(1u32.checked_shl(attempt - 1).unwrap_or(u32::MAX))
-            }
-        };
-        let spread = (self.jitter.clamp(0.0, 1.0) * (2.0 * random - 1.0)).max(-1.0);
-        let delay = delay.min(Self::LONGEST).mul_f64(1.0 + spread);
-        self.max_delay.map_or(delay, |max| delay.min(max.0))
     }
 }
 
-/// How long a step may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How long a step may take. The time of an attempt may come from a template; that of a whole step
+/// is a constant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Timeout {
     /// `timeout: 30m`: of a task each attempt, of any other step the whole of it.
-    Simple(HumanDuration),
+    Simple(Setting<HumanDuration>),
     /// `timeout: { attempt: 30m, total: 2h }`.
     Full(TimeoutParts),
 }
 
+impl Timeout {
+    /// The time of an attempt, on a step that has attempts.
+    pub fn attempt(&self) -> Option<&Setting<HumanDuration>> {
+        match self {
+            Self::Simple(attempt) => Some(attempt),
+            Self::Full(parts) => parts.attempt.as_ref(),
+        }
+    }
+}
+
 /// The long form of a time-out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutParts {
     /// Of each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attempt: Option<HumanDuration>,
+    pub attempt: Option<Setting<HumanDuration>>,
     /// Of the step with all its attempts and the waits between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<HumanDuration>,

@@ -129,7 +129,7 @@ impl ActiveRun {
             pending.leaves = false;
             return (None, pending);
         }
-        let update = (changes && self.create.is_none() || status.is_ended()).then(|| RunUpdate {
+        let update = changes.then(|| RunUpdate {
             status: row_status,
             wake_at: self.state.next_timer().filter(|_| parks),
             release: pending.leaves,

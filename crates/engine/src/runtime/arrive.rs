@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::{
     active::ActiveRun,
     message::{Ack, Message, Outcome, Start},
+    recovery,
     shard::Shard,
 };
 use crate::{
@@ -113,8 +114,12 @@ impl Shard {
 
     /// Reads the run's mail beside the loop; it comes back as a message.
     pub(super) fn look(&mut self, id: RunId) {
-        if !self.runs.contains_key(&id) {
+        if self.draining {
             return;
+        }
+        if !self.runs.contains_key(&id) {
+            // Ours by the store's word, perhaps: then it has to be here.
+            return recovery::reload(Arc::clone(&self.shared), id);
         }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {

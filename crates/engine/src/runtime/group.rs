@@ -1,9 +1,6 @@
 //! The group commit: a turn of every run that moved, in one batch; then what the turns lead to.
 
-use std::{
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     active::Pending,
@@ -87,11 +84,9 @@ impl Shard {
 
     /// A run that can't be written is left alone, and said to be stuck.
     fn give_up(&mut self, id: RunId, error: &StoreError) {
-        tracing::error!(run = %id, %error, "the run can't be written");
         self.lose(id);
         if !error.is_transient() {
-            let mut stuck = self.shared.stuck.lock().unwrap_or_else(PoisonError::into_inner);
-            stuck.push((id, error.to_string()));
+            self.shared.set_stuck(id, error.to_string());
         }
     }
 

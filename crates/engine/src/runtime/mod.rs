@@ -76,7 +76,7 @@ impl Node {
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,
             claims: Mutex::new(config.claims.into_iter().collect()),
-            stuck: Mutex::new(Vec::new()),
+            stuck: Mutex::default(),
             store,
             registry,
             credentials,

@@ -68,10 +68,7 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
                 shared.tell(claim.run, Message::Adopt { run: Box::new(run), mail });
             }
             Err(reason) => {
-                tracing::error!(run = %claim.run, reason, "the run can't be carried on here");
-                let mut stuck =
-                    shared.stuck.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                stuck.push((claim.run, reason));
+                shared.set_stuck(claim.run, reason);
             }
         }
     }

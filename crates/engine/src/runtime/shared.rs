@@ -1,6 +1,9 @@
 //! What the parts of a node share.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
@@ -35,7 +38,7 @@ pub(crate) struct Shared {
     /// Which runs the node takes over.
     pub(crate) claims: Mutex<Vec<ClaimScope>>,
     /// Runs that this node owns but can't carry on, and why.
-    pub(crate) stuck: Mutex<Vec<(RunId, String)>>,
+    pub(super) stuck: Mutex<BTreeMap<RunId, String>>,
 }
 
 impl Shared {
@@ -69,6 +72,18 @@ impl Shared {
         if self.live.receiver_count() > 0 {
             let _ = self.live.send(live());
         }
+    }
+
+    /// Notes that this node owns a run and can't carry it on.
+    pub(crate) fn set_stuck(&self, run: RunId, reason: String) {
+        tracing::error!(%run, reason, "the run can't be carried on here");
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).insert(run, reason);
+    }
+
+    /// Runs that this node owns but can't carry on, and why.
+    pub(crate) fn stuck(&self) -> Vec<(RunId, String)> {
+        let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        stuck.iter().map(|(run, reason)| (*run, reason.clone())).collect()
     }
 
     /// A fresh run id.

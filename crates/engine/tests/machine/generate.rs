@@ -43,12 +43,18 @@ fn merge(step: &mut Value, more: Value) {
     }
 }
 
-/// Retries and cleanups stand on tasks only where they are allowed.
+/// Retries and the time of attempts stand on tasks alone.
 fn merge_policies(step: &mut Value, mut policies: Value) {
     if step.get("uses").is_none()
         && let Value::Object(policies) = &mut policies
     {
         policies.remove("retry");
+        if let Some(Value::Object(timeout)) = policies.get_mut("timeout") {
+            timeout.remove("attempt");
+            if timeout.is_empty() {
+                policies.remove("timeout");
+            }
+        }
     }
     merge(step, policies);
 }
@@ -87,14 +93,20 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
 }
 
 fn policies() -> impl Strategy<Value = Value> {
-    let retry = prop::option::weighted(0.4, 2..4u32);
+    let attempts = prop_oneof![
+        4 => (2..4u32).prop_map(Value::from),
+        2 => Just(json!("{{ input.n }}")),
+        1 => Just(json!("{{ input.n - 3 }}")),
+    ];
+    let retry = prop::option::weighted(0.4, attempts);
     let cleanup = prop::option::weighted(
         0.3,
         prop_oneof![Just("always"), Just("on_success"), Just("on_failure"), Just("never")],
     );
     let timeout = prop::option::weighted(0.1, Just("30s"));
-    (retry, cleanup, timeout, prop::bool::weighted(0.2), prop::bool::weighted(0.1)).prop_map(
-        |(retry, cleanup, timeout, goes_on, off)| {
+    let attempt = prop::option::weighted(0.2, Just("{{ input.n }}h"));
+    (retry, cleanup, (timeout, attempt), prop::bool::weighted(0.2), prop::bool::weighted(0.1))
+        .prop_map(|(retry, cleanup, (timeout, attempt), goes_on, off)| {
             let mut out = json!({});
             if let Some(attempts) = retry {
                 out["retry"] = json!({ "max_attempts": attempts, "delay": "1s" });
@@ -105,6 +117,9 @@ fn policies() -> impl Strategy<Value = Value> {
             if let Some(timeout) = timeout {
                 out["timeout"] = json!({ "total": timeout });
             }
+            if let Some(attempt) = attempt {
+                out["timeout"]["attempt"] = json!(attempt);
+            }
             if goes_on {
                 out["on_error"] = json!("continue");
             }
@@ -112,6 +127,5 @@ fn policies() -> impl Strategy<Value = Value> {
                 out["when"] = json!(false);
             }
             out
-        },
-    )
+        })
 }

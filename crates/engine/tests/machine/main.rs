@@ -6,3 +6,4 @@ mod driver;
 mod generate;
 mod invariants;
 mod properties;
+mod settings;

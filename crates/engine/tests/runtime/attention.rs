@@ -142,3 +142,24 @@ async fn a_cleanup_that_fails_waits_for_a_person() {
     }
     assert_eq!(engine.run(id).status().await.unwrap(), RunStatus::Completed);
 }
+
+/// Everything happens in the turn that creates the run, so its row is made in attention.
+#[tokio::test]
+async fn a_run_may_wait_for_a_person_from_its_first_turn_on() {
+    let engine = builder(&Log::default()).build().await.unwrap();
+    let cleanup = json!({ "uses": "t.echo", "with": "{{ input.nothing }}" });
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "g", "steps": [{ "id": "s", "set": 1 }], "cleanup": cleanup },
+    ] }));
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let id = run.id();
+    assert_eq!(run.wait().await.unwrap().status, RunStatus::Attention);
+    assert_eq!(engine.record(id).await.unwrap().status, RunStatus::Attention);
+    engine.resolve(id, "g/cleanup", Verdict::Failed, "me", "never mind").await.unwrap();
+    let mut events = engine.run(id).events();
+    while let Some(event) = events.next().await {
+        event.unwrap();
+    }
+    assert_eq!(engine.run(id).status().await.unwrap(), RunStatus::Completed);
+}

@@ -10,5 +10,6 @@ mod cut;
 mod databases;
 mod device;
 mod ownership;
+mod settings;
 mod stopping;
 mod support;

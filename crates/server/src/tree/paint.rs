@@ -89,7 +89,7 @@ fn line(row: &Row, guide: &str, look: &Look) -> String {
         line.push_str("  ");
         line.push_str(&paint(&part, dim));
     }
-    if let Some(time) = row.time.filter(|_| lead + used < column) {
+    if let Some(time) = row.time.filter(|_| lead + used <= column) {
         let pad = room.saturating_sub(used) + 1;
         let time = format!("{:pad$}{:>TIME$}", "", elapsed(time));
         line.push_str(&paint(&time, dim));

@@ -48,6 +48,22 @@ fn a_server_is_provisioned_and_the_run_tells_every_step() {
 }
 
 #[test]
+fn the_inputs_say_how_often_and_how_long() {
+    let sandbox = Sandbox::new();
+    let file = shipped("provision-server.yaml");
+    let fault = ["--lab-fault", "commission_always_fails"];
+    let run = ["run", &file, "--lab=1", "--lab-speed", "300", "-i", "server_id=srv001"];
+    let once = [&run[..], &fault, &["-i", "retry_count=0"]].concat();
+    has(&stdout(&sandbox.rackwright(&once).code(1)), &["commission  (1 attempt, "]);
+    let short = [&run[..], &["-i", "retry_count=0", "-i", "timeout=300ms"]].concat();
+    // The time-out does not stop MAAS: what is still under way is nobody's to begin again.
+    let told = stdout(&sandbox.rackwright(&short).code(4));
+    has(&told, &["maas.commission did not end within 300ms", "still under way after the last"]);
+    let wrong = [&run[..], &["-i", "retry_count=-1", "-i", "timeout=soon"]].concat();
+    has(&stderr(&sandbox.rackwright(&wrong).code(2)), &["input.retry_count", "input.timeout"]);
+}
+
+#[test]
 fn a_rack_goes_on_past_a_machine_that_fails() {
     let sandbox = Sandbox::new();
     let file = shipped("lab-rack.yaml");

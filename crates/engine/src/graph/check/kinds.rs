@@ -17,7 +17,7 @@ impl<'w> Checker<'_, 'w> {
         if let Some(when) = &step.when {
             self.predicate(when, &at.key("when"), frame);
         }
-        self.policies(step.retry.as_ref(), step.timeout, at);
+        self.policies(step.retry.as_ref(), step.timeout.as_ref(), at, frame);
         self.misplaced(step, at);
         match &step.kind {
             StepKind::Task { uses, with } => self.task(uses, with, at, frame),
@@ -35,8 +35,8 @@ impl<'w> Checker<'_, 'w> {
 
     /// A cleanup is evaluated at the end of its list: it sees all of it.
     fn cleanup(&mut self, cleanup: &Cleanup, at: &Pointer, frame: &Frame<'_, 'w>) {
-        self.policies(cleanup.retry.as_ref(), cleanup.timeout, at);
         let frame = Frame { current: None, ..*frame };
+        self.policies(cleanup.retry.as_ref(), cleanup.timeout.as_ref(), at, &frame);
         self.task(&cleanup.uses, &cleanup.with, at, &frame);
     }
 

@@ -46,11 +46,7 @@ pub fn check<'w>(
     };
     checker.name(&workflow.name, &root.key("workflow"));
     checker.schema(workflow.input.as_ref());
-    checker.policies(
-        workflow.defaults.retry.as_ref(),
-        workflow.defaults.timeout,
-        &root.key("defaults"),
-    );
+    checker.defaults(&workflow.defaults, &root.key("defaults"));
     if workflow.steps.is_empty() {
         checker.report(
             Problem::new("empty-list", root.key("steps"), "the workflow has no steps")

@@ -1,20 +1,67 @@
 //! Retries and time-outs that make no sense.
 
-use super::Checker;
-use crate::model::{HumanDuration, Pointer, Problem, Retry, Step, StepKind, Timeout};
+use serde_json::Value;
 
-impl Checker<'_, '_> {
+use super::{Checker, list::Order, scope::Frame};
+use crate::{
+    graph::setting::{ATTEMPT_TIMEOUT, DELAY, MAX_ATTEMPTS, MAX_DELAY, Meaning},
+    model::{Defaults, HumanDuration, Pointer, Problem, Retry, Setting, Step, StepKind, Timeout},
+};
+
+impl<'w> Checker<'_, 'w> {
+    /// What holds for all tasks can't read what only some of them see.
+    pub(super) fn defaults(&mut self, defaults: &Defaults, at: &Pointer) {
+        let order = Order::of(&[]);
+        let frame =
+            Frame { steps: &[], at, order: &order, current: None, outer: None, binding: None };
+        let before = self.problems.len();
+        self.policies(defaults.retry.as_ref(), defaults.timeout.as_ref(), at, &frame);
+        let about_names = ["unknown-name", "unknown-step", "step-not-visible"];
+        for problem in &mut self.problems[before..] {
+            if about_names.contains(&problem.code) {
+                let help = "`defaults` hold for all tasks, so they read `input` and `run` alone";
+                problem.help = vec![help.to_owned()];
+            }
+        }
+    }
+
     pub(super) fn policies(
         &mut self,
         retry: Option<&Retry>,
-        timeout: Option<Timeout>,
+        timeout: Option<&Timeout>,
         at: &Pointer,
+        frame: &Frame<'_, 'w>,
     ) {
         if let Some(retry) = retry {
-            self.retry(retry, &at.key("retry"));
+            self.retry(retry, &at.key("retry"), frame);
         }
         if let Some(timeout) = timeout {
-            self.timeout(timeout, &at.key("timeout"));
+            self.timeout(timeout, &at.key("timeout"), frame);
+        }
+    }
+
+    /// A setting's value, if it is known and nothing is wrong with it.
+    fn setting<T: Copy>(
+        &mut self,
+        setting: &Setting<T>,
+        meaning: &Meaning<T>,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+    ) -> Option<T> {
+        let text = match setting {
+            Setting::Value(value) => return Some(*value),
+            Setting::Template(text) => text,
+        };
+        let template = self.template(&Value::from(text.as_str()), at, frame)?;
+        match meaning.read(template.constant()?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.report(
+                    Problem::new("invalid-value", at.clone(), message)
+                        .help("write the value itself, or a template that reads the input"),
+                );
+                None
+            }
         }
     }
 
@@ -22,19 +69,23 @@ impl Checker<'_, '_> {
         self.report(Problem::new("out-of-range", at, message).help(help));
     }
 
-    fn retry(&mut self, retry: &Retry, at: &Pointer) {
-        if retry.max_attempts == 0 {
+    fn retry(&mut self, retry: &Retry, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let place = at.key("max_attempts");
+        if self.setting(&retry.max_attempts, &MAX_ATTEMPTS, &place, frame) == Some(0) {
             let message = "a step needs at least one attempt";
-            self.out_of_range(at.key("max_attempts"), message, "1 means no retry");
+            self.out_of_range(place, message, "1 means no retry");
         }
         if !(0.0..=1.0).contains(&retry.jitter) {
             let help = "`0.2` spreads 10 s over 8 s to 12 s";
             self.out_of_range(at.key("jitter"), "the jitter is a part, from 0 to 1", help);
         }
-        if retry.max_delay.is_some_and(|max| max < retry.delay) {
-            let message = "`max_delay` is below `delay`";
-            let help = format!("the shortest delay is {}", retry.delay);
-            self.out_of_range(at.key("max_delay"), message, &help);
+        let delay = self.setting(&retry.delay, &DELAY, &at.key("delay"), frame);
+        let place = at.key("max_delay");
+        let longest = retry.max_delay.as_ref();
+        let longest = longest.and_then(|it| self.setting(it, &MAX_DELAY, &place, frame));
+        if let Some((delay, _)) = delay.zip(longest).filter(|(delay, longest)| longest < delay) {
+            let help = format!("the shortest delay is {delay}");
+            self.out_of_range(place, "`max_delay` is below `delay`", &help);
         }
         if retry.on.as_ref().is_some_and(Vec::is_empty) {
             let problem =
@@ -45,27 +96,29 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn timeout(&mut self, timeout: Timeout, at: &Pointer) {
-        let mut zero = |duration: Option<HumanDuration>, at: Pointer| {
-            if duration.is_some_and(|duration| duration.0.is_zero()) {
-                let message = "a time-out of nothing would end every attempt at once";
-                self.out_of_range(at, message, "leave it out for no time-out");
-            }
+    fn zero(&mut self, duration: Option<HumanDuration>, at: Pointer) {
+        if duration.is_some_and(|duration| duration.0.is_zero()) {
+            let message = "a time-out of nothing would end every attempt at once";
+            self.out_of_range(at, message, "leave it out for no time-out");
+        }
+    }
+
+    fn timeout(&mut self, timeout: &Timeout, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let place = match timeout {
+            Timeout::Simple(_) => at.clone(),
+            Timeout::Full(_) => at.key("attempt"),
         };
-        match timeout {
-            Timeout::Simple(duration) => zero(Some(duration), at.clone()),
-            Timeout::Full(parts) => {
-                zero(parts.attempt, at.key("attempt"));
-                zero(parts.total, at.key("total"));
-                let both = parts.attempt.zip(parts.total);
-                if parts.attempt.is_none() && parts.total.is_none() {
-                    let problem = Problem::new("empty-list", at.clone(), "the time-out is empty");
-                    self.report(problem.help("write `attempt`, `total` or both"));
-                } else if both.is_some_and(|(attempt, total)| attempt > total) {
-                    let message = "an attempt can't take longer than all of them";
-                    self.out_of_range(at.key("attempt"), message, "lower it, or raise `total`");
-                }
-            }
+        let attempt = timeout.attempt();
+        let attempt = attempt.and_then(|it| self.setting(it, &ATTEMPT_TIMEOUT, &place, frame));
+        self.zero(attempt, place.clone());
+        let Timeout::Full(parts) = timeout else { return };
+        self.zero(parts.total, at.key("total"));
+        if parts.attempt.is_none() && parts.total.is_none() {
+            let problem = Problem::new("empty-list", at.clone(), "the time-out is empty");
+            self.report(problem.help("write `attempt`, `total` or both"));
+        } else if attempt.zip(parts.total).is_some_and(|(attempt, total)| attempt > total) {
+            let message = "an attempt can't take longer than all of them";
+            self.out_of_range(place, message, "lower it, or raise `total`");
         }
     }
 
@@ -82,12 +135,16 @@ impl Checker<'_, '_> {
                     .help("put it on the tasks inside, or into the workflow's `defaults`"),
             );
         }
-        let has_attempts = |parts: &Timeout| match parts {
-            Timeout::Simple(_) => false,
-            Timeout::Full(parts) => parts.attempt.is_some(),
-        };
-        if step.timeout.as_ref().is_some_and(has_attempts) {
-            self.report(
+        match &step.timeout {
+            Some(Timeout::Simple(Setting::Template(_))) => {
+                let message = "the time-out of this step can't be a template";
+                self.report(
+                    Problem::new("misplaced-template", at.key("timeout"), message)
+                        .label("expected a duration such as `2h`")
+                        .help("only the attempts of a step with `uses` can take theirs from the run's data"),
+                );
+            }
+            Some(Timeout::Full(parts)) if parts.attempt.is_some() => self.report(
                 Problem::new(
                     "misplaced-field",
                     at.key("timeout").key("attempt"),
@@ -96,7 +153,8 @@ impl Checker<'_, '_> {
                 .on_key()
                 .label("only a step with `uses` has attempts")
                 .help("write `timeout: 30m` for the whole step"),
-            );
+            ),
+            Some(Timeout::Simple(Setting::Value(_)) | Timeout::Full(_)) | None => {}
         }
     }
 }

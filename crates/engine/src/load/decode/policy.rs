@@ -7,7 +7,7 @@ use crate::{
     load::yaml::{Kind, Node},
     model::{
         Backoff, Cleanup, CleanupPolicy, ErrorClass, HumanDuration, OnError, Pointer, Problem,
-        Retry, Timeout, TimeoutParts,
+        Retry, Setting, Timeout, TimeoutParts,
     },
 };
 
@@ -24,6 +24,25 @@ const CLEANUPS: [(&str, CleanupPolicy); 4] = [
     ("never", CleanupPolicy::Never),
 ];
 
+/// A value that `decode` reads, or a template that gives one in a run.
+fn setting<'t, T>(
+    decode: impl FnOnce(&mut Decoder<'t>, &Node, &Pointer) -> Option<T>,
+) -> impl FnOnce(&mut Decoder<'t>, &Node, &Pointer) -> Option<Setting<T>> {
+    |this, node, at| match &node.kind {
+        Kind::Text(text, _) if is_template(node) => Some(Setting::Template(text.to_string())),
+        Kind::Null
+        | Kind::Bool(_)
+        | Kind::Number(_)
+        | Kind::Text(..)
+        | Kind::Seq(_)
+        | Kind::Map(_) => decode(this, node, at).map(Setting::Value),
+    }
+}
+
+fn is_template(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Text(text, _) if text.contains("{{"))
+}
+
 impl Decoder<'_> {
     pub(super) fn retry(&mut self, node: &Node, at: &Pointer) -> Option<Retry> {
         if let Kind::Number(count) = &node.kind {
@@ -34,17 +53,16 @@ impl Decoder<'_> {
             return None;
         }
         let fields = self.fields(node, at, &shapes::RETRY)?;
-        let max_attempts = self.required(&fields, "max_attempts", Self::count);
+        let max_attempts = self.required(&fields, "max_attempts", setting(Self::count));
         let backoff = self
             .optional(&fields, "backoff", |this, node, at| this.word(node, at, &BACKOFFS))
             .unwrap_or_default();
-        let delay = self.optional(&fields, "delay", Self::duration);
-        let max_delay = self.optional(&fields, "max_delay", Self::duration);
+        let delay = self.optional(&fields, "delay", setting(Self::duration));
+        let max_delay = self.optional(&fields, "max_delay", setting(Self::duration));
         let jitter = self.optional(&fields, "jitter", Self::fraction).unwrap_or_default();
         let on = self.optional(&fields, "on", Self::error_classes);
-        if let (Some(delay), Some(max_delay)) = (delay, max_delay)
-            && max_delay < delay
-        {
+        let known = |it: &Option<Setting<HumanDuration>>| it.as_ref().and_then(Setting::value);
+        if known(&delay).zip(known(&max_delay)).is_some_and(|(delay, longest)| longest < delay) {
             self.report(
                 Problem::new("out-of-range", at.key("max_delay"), "`max_delay` is below `delay`")
                     .label("the shortest delay is longer")
@@ -66,14 +84,39 @@ impl Decoder<'_> {
 
     pub(super) fn timeout(&mut self, node: &Node, at: &Pointer) -> Option<Timeout> {
         if !matches!(node.kind, Kind::Map(_)) {
-            return self.positive(node, at).map(Timeout::Simple);
+            return setting(Self::positive)(self, node, at).map(Timeout::Simple);
         }
         let fields = self.fields(node, at, &shapes::TIMEOUT)?;
         self.not_empty(node, at, "`attempt` or `total`")?;
         Some(Timeout::Full(TimeoutParts {
-            attempt: self.optional(&fields, "attempt", Self::positive),
-            total: self.optional(&fields, "total", Self::positive),
+            attempt: self.optional(&fields, "attempt", setting(Self::positive)),
+            total: self.optional(&fields, "total", Self::whole_time),
         }))
+    }
+
+    /// The time of a whole step: the state of a run depends on it, so it is known before.
+    fn whole_time(&mut self, node: &Node, at: &Pointer) -> Option<HumanDuration> {
+        if is_template(node) {
+            self.report(
+                Problem::new("misplaced-template", at.clone(), "`total` can't be a template")
+                    .label("expected a duration such as `2h`")
+                    .help("only the time of an `attempt` can come from the run's data"),
+            );
+            return None;
+        }
+        self.positive(node, at)
+    }
+
+    /// Only tasks have attempts, whose time may come from a template.
+    pub(super) fn timeout_of_whole(&mut self, timeout: &Timeout, at: &Pointer) {
+        if let Timeout::Simple(Setting::Template(_)) = timeout {
+            let message = "the time-out of this step can't be a template";
+            self.report(
+                Problem::new("misplaced-template", at.clone(), message)
+                    .label("expected a duration such as `2h`")
+                    .help("only the attempts of a step with `uses` can take theirs from the run's data"),
+            );
+        }
     }
 
     fn positive(&mut self, node: &Node, at: &Pointer) -> Option<HumanDuration> {

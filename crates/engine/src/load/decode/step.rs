@@ -3,7 +3,7 @@
 use super::{Decoder, shapes};
 use crate::{
     load::yaml::Node,
-    model::{Pointer, Step},
+    model::{Pointer, Step, StepKind},
 };
 
 impl Decoder<'_> {
@@ -27,6 +27,10 @@ impl Decoder<'_> {
         let kind = self.kind(&fields);
         let retry = self.optional(&fields, "retry", Self::retry);
         let timeout = self.optional(&fields, "timeout", Self::timeout);
+        let whole = kind.as_ref().is_some_and(|kind| !matches!(kind, StepKind::Task { .. }));
+        if let Some(timeout) = timeout.as_ref().filter(|_| whole) {
+            self.timeout_of_whole(timeout, &at.key("timeout"));
+        }
         let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
         let cleanup = self.optional(&fields, "cleanup", Self::cleanup);
         let next = self.optional(&fields, "next", Self::next);

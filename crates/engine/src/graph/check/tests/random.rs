@@ -31,7 +31,7 @@ fn steps() -> impl Strategy<Value = Value> {
             |text| json!({"uses": "redfish.update", "with": {"target": text, "tries": text}})
         ),
         texts().prop_map(|text| json!({"uses": text, "with": text})),
-        texts().prop_map(|text| json!({"set": [text], "when": text, "retry": {"max_attempts": 0}})),
+        texts().prop_map(|text| json!({"set": [text], "when": text, "retry": {"max_attempts": text}, "timeout": text})),
         texts().prop_map(|text| json!({"workflow": "child", "with": {"host": text, text: 1}})),
         texts().prop_map(|text| json!({"map": {"over": text, "as": "item"}, "workflow": "child"})),
         (texts(), ids()).prop_map(|(text, id)| json!({"decision": [

@@ -70,6 +70,44 @@ fn policies(#[case] more: Value, #[case] expected: &[&str]) {
     assert_eq!(found(json!({"steps": [task("a", more)]})), expected);
 }
 
+#[rstest]
+#[case::template(json!({"retry": {"max_attempts": "{{ input.n + 1 }}", "delay": "{{ steps.z.output.d }}"}, "timeout": {"attempt": "{{ input.t }}"}}), &[])]
+#[case::names(json!({"retry": {"max_attempts": "{{ n }}", "delay": "{{ steps.a.output }}", "max_delay": "{{ item }}"}, "timeout": "{{ steps.b.output }}"}),
+    &["unknown-name /steps/1/retry/max_attempts", "step-not-before /steps/1/retry/delay", "unknown-name /steps/1/retry/max_delay",
+      "step-not-before /steps/1/timeout"])]
+#[case::syntax(json!({"retry": {"max_attempts": "{{ input. }}"}, "timeout": {"attempt": "{{ 1 + }}"}}),
+    &["bad-expression /steps/1/retry/max_attempts", "bad-expression /steps/1/timeout/attempt"])]
+#[case::folded(json!({"retry": {"max_attempts": "{{ 3 - 3 }}", "delay": "10s", "max_delay": "{{ '5s' }}"}, "timeout": {"attempt": "{{ '2h' }}", "total": "1h"}}),
+    &["invalid-value /steps/1/retry/max_attempts", "out-of-range /steps/1/retry/max_delay", "out-of-range /steps/1/timeout/attempt"])]
+#[case::texts(json!({"retry": {"max_attempts": "3"}, "timeout": "5 minutes"}),
+    &["invalid-value /steps/1/retry/max_attempts", "invalid-value /steps/1/timeout"])]
+#[case::cleanup(json!({"cleanup": {"uses": "test.free", "timeout": "{{ steps.b.output.t }}", "retry": {"max_attempts": "{{ steps.c.output }}"}}}),
+    &["unknown-step /steps/1/cleanup/retry/max_attempts"])]
+fn settings(#[case] more: Value, #[case] expected: &[&str]) {
+    let steps = json!([task("z", json!({})), task("a", more), task("b", json!({}))]);
+    assert_eq!(found(json!({ "steps": steps })), expected);
+}
+
+#[rstest]
+#[case("{{ input.t }}", None)]
+#[case("{{ run.labels.t }}", None)]
+#[case("{{ input.u }}", Some("unknown-input /defaults/timeout/attempt"))]
+#[case("{{ steps.a.output }}", Some("step-not-visible /defaults/timeout/attempt"))]
+#[case("{{ steps.x.output }}", Some("unknown-step /defaults/timeout/attempt"))]
+#[case("{{ item }}", Some("unknown-name /defaults/timeout/attempt"))]
+fn defaults_read_the_input_and_the_run(#[case] template: &str, #[case] expected: Option<&str>) {
+    let fields = json!({
+        "input": {"type": "object", "properties": {"t": {"type": "string"}}},
+        "defaults": {"timeout": {"attempt": template}},
+        "steps": [task("a", json!({}))],
+    });
+    assert_eq!(found(fields.clone()), Vec::from_iter(expected));
+    if expected.is_some_and(|expected| !expected.starts_with("unknown-input")) {
+        let help = "`defaults` hold for all tasks, so they read `input` and `run` alone";
+        assert_eq!(advice(fields), help);
+    }
+}
+
 #[test]
 fn policies_of_the_workflow_and_of_other_kinds() {
     let group = json!({"id": "g", "steps": [task("a", json!({}))],
@@ -85,6 +123,8 @@ fn policies_of_the_workflow_and_of_other_kinds() {
             "misplaced-field /steps/0/timeout/attempt",
         ]
     );
+    let group = json!({"id": "g", "steps": [], "timeout": "{{ input.t }}"});
+    assert_eq!(found(json!({ "steps": [group] })), ["misplaced-template /steps/0/timeout"]);
 }
 
 #[rstest]
