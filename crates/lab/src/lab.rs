@@ -116,7 +116,8 @@ impl Lab {
             ("username", secrets.ssh_username),
             ("password", secrets.ssh_password),
         ]);
-        StaticCredentials(HashMap::from([("maas".into(), maas), ("lab-ssh".into(), ssh)]))
+        let names = [("maas", maas), ("ssh", ssh.clone()), ("lab-ssh", ssh)];
+        StaticCredentials(names.map(|(name, it)| (name.to_owned(), it)).into())
     }
 
     /// The file with the machines' host keys, in the format of OpenSSH (sshd(8)).

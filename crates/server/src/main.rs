@@ -31,6 +31,8 @@ use output::Output;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // Stores, logs and labs hold what runs were given: they are their owner's alone.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

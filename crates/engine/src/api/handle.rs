@@ -50,10 +50,12 @@ impl RunHandle {
         self.client.view(self.run).await
     }
 
-    /// Waits until the run has ended or waits for a person.
+    /// Waits until the run has ended or itself waits for a person. A run whose child waits for one
+    /// is still running.
     ///
     /// # Errors
-    /// [`EngineError::UnknownRun`], or what the store says.
+    /// [`EngineError::UnknownRun`], [`EngineError::ShutDown`] if the engine shuts down before, or
+    /// what the store says.
     pub async fn wait(mut self) -> Result<Outcome, EngineError> {
         if let Some(wait) = self.wait.take()
             && let Ok(outcome) = wait.await
@@ -66,6 +68,9 @@ impl RunHandle {
                 node.tell(self.run, Message::Wait { run: self.run, reply });
                 if let Ok(outcome) = answer.await {
                     return Ok(outcome);
+                }
+                if node.is_shut_down() && !self.client.record(self.run).await?.status.is_ended() {
+                    return Err(EngineError::ShutDown);
                 }
             }
             let status = self.client.record(self.run).await?.status;

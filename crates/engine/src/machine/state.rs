@@ -343,9 +343,12 @@ impl RunState {
         !self.todo.is_empty()
     }
 
-    /// The status that the store should show: ended, in attention, or running.
+    /// The status that the store should show: ended, in attention, or running. A run of which
+    /// something else is still due is running: its time has to come all the same.
     pub fn visible_status(&self) -> RunStatus {
-        if !self.status.is_ended() && self.attention > 0 && self.in_flight == 0 {
+        let retries = self.timers.iter().any(|(_, _, kind)| *kind != TimerKind::Total);
+        let waits = self.attention > 0 && self.in_flight == 0 && self.children == 0 && !retries;
+        if !self.status.is_ended() && waits {
             return RunStatus::Attention;
         }
         self.status

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     message::{Ack, Outcome, Started},
     plans::Deployed,
-    shared::Shared,
+    shared::{Identity, Shared},
 };
 use crate::{
     machine::{Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
@@ -37,6 +37,8 @@ pub(crate) struct ActiveRun {
     pub(super) deployed: Arc<Deployed>,
     pub(super) state: RunState,
     pub(super) next_seq: u64,
+    /// Who this node was when it took the run.
+    pub(super) identity: Identity,
     /// The status in the store's row of the run.
     pub(super) row_status: RunStatus,
     /// Whether this node may act for the run, as far as it knows; attempts hold it too.
@@ -68,11 +70,17 @@ pub(super) struct Pending {
 }
 
 impl ActiveRun {
-    pub(super) fn new(deployed: Arc<Deployed>, state: RunState, next_seq: u64) -> Self {
+    pub(super) fn new(
+        deployed: Arc<Deployed>,
+        state: RunState,
+        next_seq: u64,
+        identity: Identity,
+    ) -> Self {
         Self {
             deployed,
             state,
             next_seq,
+            identity,
             row_status: RunStatus::Pending,
             owned: Arc::new(AtomicBool::new(true)),
             turn: Turn::default(),
@@ -211,6 +219,25 @@ impl ActiveRun {
     /// The earliest moment at which something is to be done without anybody asking.
     pub(super) fn next_timer(&self) -> Option<Timestamp> {
         [self.state.next_timer(), self.flush_at].into_iter().flatten().min()
+    }
+
+    /// Whether this is the failure of an attempt that was told to stop.
+    pub(super) fn was_stopped(&self, input: &Input) -> bool {
+        match input {
+            Input::AttemptEnded { task, result: Err(_), .. } => {
+                self.attempts.iter().any(|it| it.task == *task && it.stop.is_cancelled())
+            }
+            Input::AttemptEnded { result: Ok(_), .. }
+            | Input::AttemptLost { .. }
+            | Input::Observed { .. }
+            | Input::Claim { .. }
+            | Input::Save { .. }
+            | Input::Report { .. }
+            | Input::ChildEnded { .. }
+            | Input::Cancel(_)
+            | Input::Resolve { .. }
+            | Input::Tick => false,
+        }
     }
 
     pub(super) fn remove_attempt(&mut self, task: TaskRef) {

@@ -1,6 +1,6 @@
 //! What reaches a shard: starts, adoptions, results of attempts, mail.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use tokio::sync::oneshot;
 
@@ -26,7 +26,15 @@ impl Shard {
             // next owner. Here already: a child that was asked for again after a recovery.
             return;
         }
-        let node = self.shared.node();
+        let identity = self.shared.identity();
+        if !self.shared.is_current(identity) {
+            // Between two lives: a child is started by whoever takes its parent over.
+            let error = StepError::transient("engine.no_lease", "this node has lost its lease")
+                .hint("it is joining anew: try again");
+            let _ = reply.map(|reply| reply.send(Err(error)));
+            return;
+        }
+        let node = identity.node;
         let new = NewRun {
             workflow: created.workflow.clone(),
             version: created.version,
@@ -45,7 +53,7 @@ impl Shard {
             return;
         }
         let state = RunState::new(&deployed.plan, created.clone());
-        let mut run = Box::new(ActiveRun::new(deployed, state, 0));
+        let mut run = Box::new(ActiveRun::new(deployed, state, 0, identity));
         run.turn.events.push(Event::Created(Box::new(created)));
         run.row_status = RunStatus::Running;
         run.create = Some(Box::new(new));
@@ -57,18 +65,29 @@ impl Shard {
 
     pub(super) fn adopt(&mut self, run: Box<ActiveRun>, mail: Vec<InboxRow>) {
         let id = run.id();
-        if self.draining || self.runs.contains_key(&id) {
+        let current = self.shared.is_current(run.identity);
+        if self.draining || !current || self.runs.contains_key(&id) {
             return;
         }
-        let (node, epoch) = (self.shared.node(), run.claim_epoch);
+        let (node, epoch) = (run.identity.node, run.claim_epoch);
         self.runs.insert(id, run);
         self.feed(id, Input::Claim { node, epoch });
         // In the same turn: a run that was parked until its mail came would park again.
         self.mail(id, mail);
     }
 
-    pub(super) fn input(&mut self, id: RunId, input: Input, ack: Option<Ack>) {
+    pub(super) fn input(
+        &mut self,
+        id: RunId,
+        input: Input,
+        (ack, from): (Option<Ack>, Option<Arc<AtomicBool>>),
+    ) {
         let Some(run) = self.runs.get_mut(&id) else { return };
+        if from.is_some_and(|from| !Arc::ptr_eq(&from, &run.owned)) {
+            // An attempt of an earlier ownership, which ended in spite of being broken off.
+            return;
+        }
+        let stopped = self.draining && run.was_stopped(&input);
         match &input {
             Input::AttemptEnded { task, .. }
             | Input::AttemptLost { task, .. }
@@ -96,7 +115,7 @@ impl Shard {
         if matches!(input, Input::Report { .. }) {
             return self.report(id, input);
         }
-        if self.draining && is_stopped_by_drain(&input) {
+        if self.draining && (stopped || is_stopped_by_drain(&input)) {
             return;
         }
         self.feed(id, input);

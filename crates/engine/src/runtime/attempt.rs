@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ pub(super) enum Purpose {
 pub(super) fn spawn(
     shared: &Arc<Shared>,
     run: RunId,
-    owned: &Arc<AtomicBool>,
+    (owned, life): (Arc<AtomicBool>, u64),
     call: Call,
     purpose: Purpose,
 ) -> Attempt {
@@ -46,14 +47,8 @@ pub(super) fn spawn(
     let executor = shared.registry.get(&call.uses).cloned();
     let uninterruptible = executor.as_ref().is_some_and(|it| it.describe().uninterruptible);
     let task = call.task;
-    let worker = Worker {
-        shared: Arc::clone(shared),
-        run,
-        owned: Arc::clone(owned),
-        stop: stop.clone(),
-        call,
-        purpose,
-    };
+    let worker =
+        Worker { shared: Arc::clone(shared), run, owned, life, stop: stop.clone(), call, purpose };
     let handle = tokio::spawn(worker.work(executor));
     Attempt { task, stop, abort: handle.abort_handle(), uninterruptible }
 }
@@ -62,6 +57,7 @@ struct Worker {
     shared: Arc<Shared>,
     run: RunId,
     owned: Arc<AtomicBool>,
+    life: u64,
     stop: CancellationToken,
     call: Call,
     purpose: Purpose,
@@ -69,7 +65,8 @@ struct Worker {
 
 impl Worker {
     async fn work(self, executor: Option<Arc<dyn DynExecutor>>) {
-        let Self { shared, run, owned, stop, call, purpose } = self;
+        let Self { shared, run, owned, life, stop, call, purpose } = self;
+        let from = Arc::clone(&owned);
         let (task, attempt) = (call.task, call.attempt);
         let _permit = tokio::select! {
             biased;
@@ -79,7 +76,7 @@ impl Worker {
                     "engine.cancelled", ErrorClass::Cancelled, "told to stop before it began",
                 );
                 let result = Err(error);
-                return shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }));
+                return shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }, from));
             }
             permit = shared.permits.acquire() => permit,
         };
@@ -89,14 +86,21 @@ impl Worker {
                 format!("this node has no executor `{}`", call.uses),
             );
             let result = Err(error);
-            shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }));
+            shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }, from));
             return;
         };
+        // While the lease can't be renewed nothing can be done: wait for it, or for its loss.
+        while !shared.lease.allows(life) {
+            if shared.lease.life() != life || stop.is_cancelled() {
+                break;
+            }
+            tokio::time::sleep(LEASE).await;
+        }
         let deadline = call.timeout.map(|timeout| Instant::now() + timeout);
         let host = Arc::new(Host {
             shared: Arc::clone(&shared),
             owned,
-            life: shared.lease.life(),
+            life,
             task,
             last_report: Mutex::new(None),
         });
@@ -128,15 +132,18 @@ impl Worker {
                 Input::Observed { task, result }
             }
         };
-        shared.tell(run, input(run, message));
+        shared.tell(run, input(run, message, from));
     }
 }
+
+/// How often an attempt looks whether the lease is there again.
+const LEASE: Duration = Duration::from_millis(20);
 
 /// The code of [`Fenced`] as a step error.
 const FENCED: &str = "engine.fenced";
 
-fn input(run: RunId, input: Input) -> Message {
-    Message::Input { run, input, ack: None }
+fn input(run: RunId, input: Input, from: Arc<AtomicBool>) -> Message {
+    Message::Input { run, input, ack: None, from: Some(from) }
 }
 
 /// The bounds of a call.
@@ -247,7 +254,8 @@ impl StepHost for Host {
     async fn save(&self, info: &AttemptInfo, progress: Value) -> Result<(), StepError> {
         let (ack, committed) = oneshot::channel();
         let input = Input::Save { task: self.task, attempt: info.attempt, progress };
-        self.shared.tell(info.run, Message::Input { run: info.run, input, ack: Some(ack) });
+        let from = Some(Arc::clone(&self.owned));
+        self.shared.tell(info.run, Message::Input { run: info.run, input, ack: Some(ack), from });
         // A dropped sender means that the run was lost before the commit.
         committed.await.unwrap_or_else(|_| Err(Fenced.into()))
     }
@@ -263,7 +271,8 @@ impl StepHost for Host {
             at,
             report: report.clone(),
         });
-        self.shared.tell(info.run, input(info.run, Input::Report { task: self.task, at, report }));
+        let report = Input::Report { task: self.task, at, report };
+        self.shared.tell(info.run, input(info.run, report, Arc::clone(&self.owned)));
     }
 
     async fn credential(&self, name: &str) -> Result<Credential, StepError> {

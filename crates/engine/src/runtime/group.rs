@@ -72,7 +72,7 @@ impl Shard {
         let mut pause = Duration::from_millis(20);
         loop {
             match self.writer.commit(batch).await {
-                Err(error) if error.is_transient() && self.shared.lease.life() == life => {
+                Err(error) if error.is_transient() && self.may_insist(life) => {
                     tracing::warn!(%error, "commit failed; trying again");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
@@ -80,6 +80,12 @@ impl Shard {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// For as long as nobody else can have the runs; a node that drains does not wait for ever.
+    fn may_insist(&self, life: u64) -> bool {
+        let lease = &self.shared.lease;
+        lease.life() == life && (!self.draining || lease.allows(life))
     }
 
     /// A run that can't be written is left alone, and said to be stuck.
@@ -108,7 +114,7 @@ impl Shard {
             }
             AppendOutcome::Conflict => self.conflict(id),
             AppendOutcome::Duplicate(existing) => {
-                let run = self.runs.remove(&id);
+                let run = self.remove(id);
                 self.waiting.remove(&id);
                 if let Some(started) = run.and_then(|mut run| run.started.take()) {
                     let _ = started.send(Ok(Started { run: existing, fresh: false }));

@@ -5,7 +5,12 @@ use std::sync::{Arc, PoisonError};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{identity, message::Message, recovery, shared::Shared};
+use super::{
+    identity,
+    message::Message,
+    recovery,
+    shared::{Identity, Shared},
+};
 use crate::store::{Renewal, StoreError};
 
 /// Renews the lease until told to stop.
@@ -59,7 +64,8 @@ pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
     let asked = Instant::now();
     let record = identity::new_node(&shared.config.name, shared.clock.now(), rand::random());
     let now = shared.store.join(&record, shared.lease.ttl()).await?;
-    *shared.node.write().unwrap_or_else(PoisonError::into_inner) = record.id;
+    let identity = Identity { node: record.id, life: shared.lease.life() };
+    *shared.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     shared.clock.set(asked, now);
     shared.lease.granted(asked);
     Ok(())
@@ -85,6 +91,7 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
         shared.tell(run, Message::Look(run));
     }
+    recovery::adopt_claimed(shared).await?;
     let scopes = shared.claims();
     if !scopes.is_empty() {
         bury(shared).await?;

@@ -1,6 +1,6 @@
 //! What shards are told.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -54,6 +54,8 @@ pub(crate) enum Message {
         run: RunId,
         input: Input,
         ack: Option<Ack>,
+        /// The ownership that the sender acted under; none: the node itself.
+        from: Option<Arc<AtomicBool>>,
     },
     /// There may be mail for the run.
     Look(RunId),

@@ -69,7 +69,11 @@ impl Node {
             receivers.push((store.writer().await?, receiver));
         }
         let shared = Arc::new(Shared {
-            node: RwLock::new(crate::model::NodeId(uuid::Uuid::nil())),
+            identity: RwLock::new(shared::Identity {
+                node: crate::model::NodeId(uuid::Uuid::nil()),
+                life: 0,
+            }),
+            claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
             plans: plans::Plans::default(),
             permits: Semaphore::new(config.max_in_flight),
@@ -115,17 +119,18 @@ impl Node {
         self.shared.tell_all(|| Message::Drain);
         let drained = futures::future::join_all(shards);
         tokio::pin!(drained);
-        // Attempts get their grace twice: to stop by themselves, and to be broken off.
+        // Attempts get their grace twice: to stop by themselves, and to be broken off. What must
+        // not be interrupted is waited for, however long it takes.
         let grace = self.shared.config.stop_grace;
         if tokio::time::timeout(grace * 2, &mut drained).await.is_err() {
             self.shared.tell_all(|| Message::Abort);
-            let _ = tokio::time::timeout(grace, drained).await;
+            drained.await;
         }
         self.stop.cancel();
         futures::future::join_all(take(&self.keepers)).await;
-        let left = self.shared.store.leave(self.shared.node()).await;
+        // First the fence, then the runs: another node may have them from then on.
         self.shared.lease.lost();
-        left
+        self.shared.store.leave(self.shared.node()).await
     }
 }
 

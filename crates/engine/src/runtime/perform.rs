@@ -1,10 +1,11 @@
 //! Carrying out the commands of a committed turn.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     attempt::{self, Purpose},
     message::{Message, Start},
+    plans::PlanUnavailable,
     shard::Shard,
 };
 use crate::{
@@ -31,8 +32,13 @@ impl Shard {
     }
 
     fn call(&mut self, id: RunId, call: Call, purpose: Purpose) {
+        if self.draining {
+            // The next owner finds it interrupted before it began.
+            return;
+        }
         let Some(run) = self.runs.get_mut(&id) else { return };
-        let attempt = attempt::spawn(&self.shared, id, &run.owned, call, purpose);
+        let owner = (Arc::clone(&run.owned), run.identity.life);
+        let attempt = attempt::spawn(&self.shared, id, owner, call, purpose);
         run.attempts.push(attempt);
     }
 
@@ -55,10 +61,19 @@ impl Shard {
         let created = self.child_of(parent, created);
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let found = shared.plans.get(version, &*shared.store, &shared.registry).await;
-            let deployed = match found {
-                Ok(deployed) => deployed,
-                Err(error) => return refuse(&shared, &created, error.to_string()),
+            let identity = shared.identity();
+            let deployed = loop {
+                match shared.plans.get(version, &*shared.store, &shared.registry).await {
+                    Ok(deployed) => break deployed,
+                    // The store is away for a moment: that is no failure of the child.
+                    Err(PlanUnavailable::Store(error)) if error.is_transient() => {
+                        if !shared.is_current(identity) {
+                            return;
+                        }
+                        tokio::time::sleep(Duration::from_millis(200)).await;
+                    }
+                    Err(error) => return refuse(&shared, &created, error.to_string()),
+                }
             };
             match deployed.check_input((*created.input).clone()) {
                 Ok(input) => {
@@ -88,5 +103,5 @@ fn refuse(shared: &super::shared::Shared, created: &Created, message: String) {
         output: serde_json::Value::Null,
         errors: vec![crate::machine::RunError { path: "input".to_owned(), attempt: 0, error }],
     };
-    shared.tell(parent.run, Message::Input { run: parent.run, input, ack: None });
+    shared.tell(parent.run, Message::Input { run: parent.run, input, ack: None, from: None });
 }

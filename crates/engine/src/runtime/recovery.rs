@@ -1,9 +1,18 @@
 //! Taking runs over: first a plan (which runs, folded to where they stand), then its execution (the
 //! shards record the claim and carry on).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
-use super::{active::ActiveRun, message::Message, plans::Deployed, shared::Shared};
+use super::{
+    active::ActiveRun,
+    message::Message,
+    plans::{Deployed, PlanUnavailable},
+    shared::{Identity, Shared},
+};
 use crate::{
     machine::{Event, fold},
     model::{RunId, RunStatus, Timestamp, Version},
@@ -18,34 +27,88 @@ pub(super) async fn claim_all(
     shared: &Arc<Shared>,
     scope: ClaimScope,
 ) -> Result<usize, StoreError> {
+    adopt_claimed(shared).await?;
     let mut total = 0;
     loop {
-        let node = shared.node();
-        let claims = shared.store.claim(node, scope, CLAIMS).await?;
+        let identity = shared.identity();
+        if !shared.is_current(identity) {
+            return Ok(total);
+        }
+        let claims = shared.store.claim(identity.node, scope, CLAIMS).await?;
         if claims.is_empty() {
             return Ok(total);
         }
         total += claims.len();
-        adopt(shared, claims.iter().map(Claimed::from).collect()).await?;
+        remember(shared, claims.iter().map(|claim| Claimed::new(claim, identity)));
+        adopt_claimed(shared).await?;
     }
 }
 
 /// A run that this node owns by the store's word.
 #[derive(Clone, Copy)]
-struct Claimed {
+pub(crate) struct Claimed {
     run: RunId,
     epoch: u64,
     status: RunStatus,
     version: Version,
+    identity: Identity,
 }
 
-impl From<&Claim> for Claimed {
-    fn from(claim: &Claim) -> Self {
-        Self { run: claim.run, epoch: claim.epoch, status: claim.status, version: claim.version }
+impl Claimed {
+    fn new(claim: &Claim, identity: Identity) -> Self {
+        let Claim { run, epoch, status, version, .. } = *claim;
+        Self { run, epoch, status, version, identity }
     }
 }
 
-async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreError> {
+/// Nobody else takes a claimed run: it stays on this list until a shard has it.
+fn remember(shared: &Shared, claims: impl IntoIterator<Item = Claimed>) {
+    shared.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
+}
+
+/// Hands claimed runs to their shards. Those that can't be read now stay on the list.
+pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    let mut claims =
+        std::mem::take(&mut *shared.claimed.lock().unwrap_or_else(PoisonError::into_inner));
+    claims.retain(|claim| shared.is_current(claim.identity));
+    if claims.is_empty() {
+        return Ok(());
+    }
+    let read = read(shared, &claims).await;
+    let (mut journals, mut mail) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            remember(shared, claims);
+            return Err(error);
+        }
+    };
+    for claim in claims {
+        let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
+        let rows = journals.remove(&claim.run).unwrap_or_default();
+        let restored = match found {
+            Ok(deployed) => restore(claim, deployed, &rows),
+            Err(PlanUnavailable::Store(error)) if error.is_transient() => {
+                remember(shared, [claim]);
+                continue;
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match restored {
+            Ok(run) => {
+                let mail = mail.remove(&claim.run).unwrap_or_default();
+                shared.clear_stuck(claim.run);
+                shared.tell(claim.run, Message::Adopt { run: Box::new(run), mail });
+            }
+            Err(reason) => shared.set_stuck(claim.run, reason),
+        }
+    }
+    Ok(())
+}
+
+type Read = (HashMap<RunId, Vec<JournalRow>>, HashMap<RunId, Vec<InboxRow>>);
+
+/// The journals and the mail of claimed runs.
+async fn read(shared: &Shared, claims: &[Claimed]) -> Result<Read, StoreError> {
     let ids: Vec<_> = claims.iter().map(|claim| claim.run).collect();
     let mut journals: HashMap<RunId, Vec<JournalRow>> = HashMap::with_capacity(ids.len());
     for (run, row) in shared.store.journals(&ids).await? {
@@ -55,24 +118,7 @@ async fn adopt(shared: &Arc<Shared>, claims: Vec<Claimed>) -> Result<(), StoreEr
     for row in shared.store.inbox(&ids).await? {
         mail.entry(row.run).or_default().push(row);
     }
-    for claim in claims {
-        let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
-        let rows = journals.remove(&claim.run).unwrap_or_default();
-        let restored = match found {
-            Ok(deployed) => restore(claim, deployed, &rows),
-            Err(error) => Err(error.to_string()),
-        };
-        match restored {
-            Ok(run) => {
-                let mail = mail.remove(&claim.run).unwrap_or_default();
-                shared.tell(claim.run, Message::Adopt { run: Box::new(run), mail });
-            }
-            Err(reason) => {
-                shared.set_stuck(claim.run, reason);
-            }
-        }
-    }
-    Ok(())
+    Ok((journals, mail))
 }
 
 fn restore(
@@ -89,7 +135,7 @@ fn restore(
     let state = fold(&deployed.plan, events).map_err(|error| error.to_string())?;
     let state = state.ok_or("its journal is empty")?;
     let next_seq = rows.last().map_or(0, |row| row.seq + 1);
-    let mut run = ActiveRun::new(deployed, state, next_seq);
+    let mut run = ActiveRun::new(deployed, state, next_seq, claim.identity);
     run.claim_epoch = claim.epoch;
     run.row_status = claim.status;
     Ok(run)
@@ -102,20 +148,32 @@ pub(crate) fn decode(row: &JournalRow) -> Result<Vec<(Timestamp, Event)>, serde_
 }
 
 /// Reads a run again that is this node's by the store's word, although its journal went on
-/// elsewhere.
+/// elsewhere or it is not in memory.
 pub(super) fn reload(shared: Arc<Shared>, run: RunId) {
     tokio::spawn(async move {
-        let record = match shared.store.run(run).await {
-            Ok(Some(record)) => record,
-            Ok(None) => return,
-            Err(error) => return tracing::warn!(%run, %error, "could not read a claimed run again"),
-        };
-        if record.owner != Some(shared.node()) || record.status.is_ended() {
-            return;
+        let identity = shared.identity();
+        while shared.is_current(identity) {
+            match shared.store.run(run).await {
+                Ok(Some(record)) => {
+                    if record.owner == Some(identity.node) && !record.status.is_ended() {
+                        let (epoch, status, version) =
+                            (record.epoch, record.status, record.version);
+                        remember(&shared, [Claimed { run, epoch, status, version, identity }]);
+                    }
+                    break;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::warn!(%run, %error, "could not read a claimed run again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
         }
-        let (epoch, status, version) = (record.epoch, record.status, record.version);
-        if let Err(error) = adopt(&shared, vec![Claimed { run, epoch, status, version }]).await {
-            tracing::warn!(%run, %error, "could not read a claimed run again");
+        if let Err(error) = adopt_claimed(&shared).await {
+            tracing::warn!(%run, %error, "claimed runs could not be read; trying again");
         }
     });
 }
+
+/// How long to wait before the store is asked again.
+const AGAIN: Duration = Duration::from_millis(200);

@@ -85,7 +85,7 @@ impl Shard {
         match message {
             Message::Start(start) => self.start(*start),
             Message::Adopt { run, mail } => self.adopt(run, mail),
-            Message::Input { run, input, ack } => self.input(run, input, ack),
+            Message::Input { run, input, ack, from } => self.input(run, input, (ack, from)),
             Message::Look(run) => self.look(run),
             Message::Mail { run, rows } => self.mail(run, rows),
             Message::Wait { run, reply } => self.wait(run, reply),
@@ -186,7 +186,7 @@ impl Shard {
 
     fn abort_attempts(&mut self) {
         for run in self.runs.values_mut() {
-            for attempt in run.attempts.drain(..) {
+            for attempt in run.attempts.extract_if(.., |attempt| !attempt.uninterruptible) {
                 attempt.abort.abort();
             }
         }

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::{Semaphore, broadcast, mpsc};
 
-use super::{clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans};
+use super::{
+    clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans,
+    recovery::Claimed,
+};
 use crate::{
     model::{NodeId, RunId, Timestamp},
     step::{CredentialSource, Registry, SubtaskReport},
@@ -23,6 +26,14 @@ pub(crate) enum Live {
     Report { run: RunId, path: String, attempt: u32, at: Timestamp, report: SubtaskReport },
 }
 
+/// Who a node is. A node that lost its lease goes on as another: what it took as the former one,
+/// it may neither write nor act for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(super) node: NodeId,
+    pub(super) life: u64,
+}
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Registry,
@@ -30,7 +41,10 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: DatabaseClock,
     pub(crate) lease: Lease,
-    pub(crate) node: RwLock<NodeId>,
+    /// Who this node is, and in which life of its lease it became that.
+    pub(super) identity: RwLock<Identity>,
+    /// Claimed, and not handed to a shard yet.
+    pub(super) claimed: Mutex<Vec<Claimed>>,
     pub(crate) plans: Plans,
     pub(crate) permits: Semaphore,
     pub(crate) live: broadcast::Sender<Live>,
@@ -44,7 +58,22 @@ pub(crate) struct Shared {
 impl Shared {
     /// The node's present identity.
     pub(crate) fn node(&self) -> NodeId {
-        *self.node.read().unwrap_or_else(PoisonError::into_inner)
+        self.identity().node
+    }
+
+    /// The node's present identity, with its life.
+    pub(super) fn identity(&self) -> Identity {
+        *self.identity.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what was taken in this life is still this node's to write and to act for.
+    pub(super) fn is_current(&self, identity: Identity) -> bool {
+        self.lease.life() == identity.life
+    }
+
+    /// Whether the shard of a run works no more.
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shards.iter().all(mpsc::UnboundedSender::is_closed)
     }
 
     /// Which runs the node takes over.
@@ -84,6 +113,11 @@ impl Shared {
     pub(crate) fn stuck(&self) -> Vec<(RunId, String)> {
         let stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
         stuck.iter().map(|(run, reason)| (*run, reason.clone())).collect()
+    }
+
+    /// The run is carried on after all.
+    pub(super) fn clear_stuck(&self, run: RunId) {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }
 
     /// A fresh run id.

@@ -1,10 +1,13 @@
 //! Steps that must not be repeated blindly: what is observed decides, and a person where nothing
 //! can be seen.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use rackwright_engine::{
-    Describe, Effect, Engine, ErrorClass, Executor, Observation, RunHandle, RunRequest, RunStatus,
+    Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, RunHandle, RunRequest, RunStatus,
     StepContext, StepError, machine::Verdict,
 };
 use serde_json::{Value, json};
@@ -162,4 +165,30 @@ async fn a_run_may_wait_for_a_person_from_its_first_turn_on() {
         event.unwrap();
     }
     assert_eq!(engine.run(id).status().await.unwrap(), RunStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_branch_that_waits_for_a_person_does_not_hold_up_the_others() {
+    let script = Script::default();
+    script.results.lock().unwrap().push(unknown());
+    script.looks.lock().unwrap().push(Observation::Unknown(json!("dark")));
+    let config = Config {
+        park_after: Duration::ZERO,
+        poll: Duration::from_millis(10),
+        ..Config::default()
+    };
+    let engine = builder(&script.log).config(config).register(script.clone()).build();
+    let engine = engine.await.unwrap();
+    let retry = json!({ "max_attempts": 2, "delay": "60ms" });
+    let flow = workflow(json!({ "workflow": "w", "steps": [{ "id": "both", "parallel": {
+        "x": { "steps": [{ "id": "act", "uses": "v.act" }] },
+        "y": { "steps": [{ "id": "f", "uses": "t.flaky", "with": { "times": 1 }, "retry": retry }] },
+    } }] }));
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let id = run.id();
+    assert_eq!(run.wait().await.unwrap().status, RunStatus::Attention);
+    let branches = engine.view(id).await.unwrap().tree()[0].steps.clone();
+    let statuses: Vec<_> = branches.iter().map(|branch| branch.steps[0].status).collect();
+    assert_eq!(statuses, ["attention", "completed"]);
 }

@@ -1,10 +1,16 @@
 //! Cancel, time-outs, shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use rackwright_engine::{
-    Config, Describe, Effect, Engine, ErrorClass, RunRequest, RunStatus, StepContext, StepError,
-    executor_fn,
+    Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, RunRequest, RunStatus,
+    StepContext, StepError, executor_fn,
     store::{MemoryStore, Store},
 };
 use serde_json::{Value, json};
@@ -146,4 +152,85 @@ async fn shutdown_leaves_work_to_the_next_engine() {
     assert_eq!(log.lines(), ["a", "b waits", "b waits"]);
     let tree = second.view(id).await.unwrap().tree();
     assert_eq!(tree[1].attempts.len(), 1, "an interruption does not use up an attempt");
+}
+
+/// `s.flash`: never ends the first time that it is called; a look says that nothing was done.
+struct Flash {
+    running: Arc<Notify>,
+    calls: Arc<AtomicU32>,
+}
+
+impl Executor for Flash {
+    type Input = Value;
+    type Output = Value;
+
+    fn describe(&self) -> Describe {
+        Describe::new("s.flash", Effect::Verify)
+    }
+
+    async fn run(&self, _: &StepContext, _: Value) -> Result<Value, StepError> {
+        self.running.notify_one();
+        if self.calls.fetch_add(1, Ordering::SeqCst) == 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(json!("flashed"))
+    }
+
+    async fn observe(&self, _: &StepContext, _: Value) -> Result<Observation<Value>, StepError> {
+        Ok(Observation::NotDone)
+    }
+}
+
+#[tokio::test]
+async fn shutdown_does_not_use_up_the_only_attempt() {
+    let (log, running, calls) = (Log::default(), Arc::new(Notify::new()), Arc::default());
+    let store = memory();
+    let config = Config { stop_grace: Duration::from_millis(20), ..Config::default() };
+    let make = || {
+        let flash = Flash { running: Arc::clone(&running), calls: Arc::clone(&calls) };
+        let engine = builder(&log).open_store(Arc::clone(&store)).config(config.clone());
+        engine.register(flash).build()
+    };
+    let first = make().await.unwrap();
+    let flow = json!({ "workflow": "w", "steps": [{ "id": "a", "uses": "s.flash" }] });
+    first.deploy(workflow(flow)).await.unwrap();
+    let id = first.start(RunRequest::new("w")).await.unwrap().id();
+    running.notified().await;
+    first.shutdown().await.unwrap();
+    let second = make().await.unwrap();
+    second.recover().await.unwrap();
+    let outcome = second.run(id).wait().await.unwrap();
+    assert_eq!(*outcome.output, json!("flashed"), "{:?}", outcome.errors);
+}
+
+#[tokio::test]
+async fn shutdown_waits_for_what_must_not_be_interrupted() {
+    let (running, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (started, may_end) = (Arc::clone(&running), Arc::clone(&go));
+    let flash = executor_fn(
+        Describe::new("s.sacred", Effect::Verify).uninterruptible(),
+        move |_: StepContext, _: Value| {
+            let (started, may_end) = (Arc::clone(&started), Arc::clone(&may_end));
+            async move {
+                started.notify_one();
+                may_end.notified().await;
+                Ok::<_, StepError>(json!("whole"))
+            }
+        },
+    );
+    let config = Config { stop_grace: Duration::from_millis(5), ..Config::default() };
+    let log = Log::default();
+    let engine = builder(&log).config(config).register(flash).build().await.unwrap();
+    let flow = json!({ "workflow": "w", "steps": [{ "id": "a", "uses": "s.sacred" }] });
+    engine.deploy(workflow(flow)).await.unwrap();
+    let id = engine.start(RunRequest::new("w")).await.unwrap().id();
+    running.notified().await;
+    let shutdown = engine.shutdown();
+    tokio::pin!(shutdown);
+    // Long past both graces it still waits.
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut shutdown).await.is_err());
+    go.notify_one();
+    shutdown.await.unwrap();
+    let tree = engine.view(id).await.unwrap().tree();
+    assert_eq!(tree[0].status, "completed");
 }

@@ -92,10 +92,9 @@ impl Family {
         let living: Vec<_> =
             self.views.values().map(RunView::state).filter(|it| !it.status.is_ended()).collect();
         let waits = living.iter().any(|state| state.attention > 0);
-        let idle = living.iter().all(|state| {
-            let asked = state.attention > 0 || state.children > 0;
-            asked && state.in_flight == 0 && state.next_timer().is_none()
-        });
+        let idle = living
+            .iter()
+            .all(|state| state.children > 0 || state.visible_status() == RunStatus::Attention);
         let children: u32 = living.iter().map(|state| state.children).sum();
         let known = u32::try_from(living.len() - 1).is_ok_and(|known| known == children);
         if waits && idle && known { Standing::Waiting } else { Standing::Going }
