@@ -40,7 +40,8 @@ pub fn rackwright() -> Result<&'static Path> {
 fn build() -> Result<PathBuf> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
-    command.args(["build", "--quiet", "--package", "rackwright", "--bin", "rackwright"]);
+    // All packages choose the features, as in the tests: else the dependencies build anew.
+    command.args(["build", "--quiet", "--workspace", "--bin", "rackwright"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     // TARGET/PROFILE/deps/THIS-TEST: whatever this test was built with is there already.
     let this = env::current_exe().context("where is this test?")?;

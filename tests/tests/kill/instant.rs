@@ -48,7 +48,10 @@ impl Instant {
 }
 
 fn moment(random: &mut StdRng, course: &Course) -> Moment {
-    if random.random_bool(0.5) {
+    // A start is short, and much happens in it: every tenth moment is there.
+    if random.random_bool(0.1) {
+        Moment::After(course.time.mul_f64(random.random_range(0.0..0.05)))
+    } else if random.random_bool(0.5) {
         Moment::After(course.time.mul_f64(random.random_range(0.0..1.0)))
     } else {
         let requests = random.random_range(1..=course.requests.max(1));

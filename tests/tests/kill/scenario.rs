@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rackwright_engine::{Effect, RunStatus};
 use rackwright_tests::{
     binary,
-    book::{Change, Standing},
+    book::Standing,
     journal::{Journals, Task, effects},
     look::Look,
     pace::LIMIT,
@@ -149,6 +149,7 @@ impl Scenario<'_> {
         Ok(look)
     }
 
+    /// Holds everything against the laws, and tells all that breaks one.
     async fn judge(&mut self) -> Result<()> {
         let client = self.place.client().await?;
         let journals = Journals::read(&client).await?;
@@ -158,28 +159,31 @@ impl Scenario<'_> {
             journals.continues(&look.journals)?;
         }
         let found = journals.findings(&self.undisturbed.effects);
-        ensure!(found.breaches.is_empty(), "journals: {}", found.breaches.join("; "));
         self.figures.interrupted += found.interrupted;
         self.figures.interrupted_verify += found.interrupted_verify;
         self.figures.observed += found.observed;
-        let standing = self.place.book().standing()?;
-        ensure!(
-            standing == self.undisturbed.standing,
-            "the rack came to something else: {standing:#?}\ninstead of {:#?}",
-            self.undisturbed.standing
-        );
-        self.judge_changes()
+        let mut breaches = found.breaches;
+        breaches.extend(self.repeated()?);
+        breaches.extend(self.done_twice()?);
+        breaches.extend(self.differences()?);
+        ensure!(breaches.is_empty(), "{}", breaches.join("\n"));
+        Ok(())
     }
 
-    /// Holds what the lab wrote down against what had been recorded.
-    fn judge_changes(&mut self) -> Result<()> {
-        let mut repeated: Vec<Change> = Vec::new();
+    /// What the lab was asked to change after the completion of that was recorded.
+    fn repeated(&mut self) -> Result<Vec<String>> {
+        let mut repeated = Vec::new();
         for look in &self.looks {
             self.figures.changes_after += look.changes(self.place)?.len();
             repeated.extend(look.repeated(self.place)?);
         }
         self.figures.repeated += repeated.len();
-        ensure!(repeated.is_empty(), "repeated after its completion was recorded: {repeated:?}");
+        let tell = |change| format!("repeated after its completion was recorded: {change:?}");
+        Ok(repeated.into_iter().map(tell).collect())
+    }
+
+    /// What must not be repeated blindly, and took effect more than once.
+    fn done_twice(&self) -> Result<Vec<String>> {
         let mut once = BTreeMap::<_, Vec<_>>::new();
         for change in self.place.book().changes(0)?.into_iter().filter(|change| change.done) {
             let verify = self.undisturbed.effects.get(change.executor) == Some(&Effect::Verify);
@@ -188,8 +192,17 @@ impl Scenario<'_> {
                 once.entry((change.machine, change.executor)).or_default().push(change.what);
             }
         }
-        let twice: Vec<_> = once.iter().filter(|(_, changes)| changes.len() > 1).collect();
-        ensure!(twice.is_empty(), "done twice: {twice:?}");
-        Ok(())
+        let twice = once.into_iter().filter(|(_, changes)| changes.len() > 1);
+        Ok(twice.map(|(about, changes)| format!("done twice: {about:?}: {changes:?}")).collect())
+    }
+
+    /// The machines that came to something else than without kills.
+    fn differences(&self) -> Result<Vec<String>> {
+        let standing = self.place.book().standing()?;
+        let wanted = &self.undisturbed.standing;
+        ensure!(standing.keys().eq(wanted.keys()), "these are other machines");
+        let different = standing.into_iter().filter(|(name, it)| wanted.get(name) != Some(it));
+        let tell = |(name, it)| format!("{name} came to {it:?}, not to {:?}", wanted.get(&name));
+        Ok(different.map(tell).collect())
     }
 }

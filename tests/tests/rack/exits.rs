@@ -41,7 +41,7 @@ async fn usage_and_invalid_files_are_2() -> Result<()> {
     fs::write(&file, CAREFUL.replace("uses: ssh.exec", "uses: ssh.exce"))?;
     let file = file.to_str().context("a path in UTF-8")?;
     for (arguments, words) in [
-        (["run", file].as_slice(), ["bad.yaml:14:", "ssh.exce", "ssh.exec"].as_slice()),
+        (["run", file].as_slice(), ["bad.yaml:15:11", "ssh.exce", "ssh.exec"].as_slice()),
         (
             &["run", RACK, "--lab", "--lab-fault", "comission_fails_once"],
             &["commission_fails_once"],
