@@ -1,9 +1,6 @@
 //! A lab that is being served.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rackwright_engine::step::{Credential, StaticCredentials};
 use serde_json::{Value, json};
@@ -107,7 +104,7 @@ impl Lab {
         })
     }
 
-    /// The credentials `maas` (`url`, `api_key`) and `lab-ssh` (`username`, `password`).
+    /// The credentials `maas` (`url`, `api_key`) and `ssh` (`username`, `password`).
     pub fn credentials(&self) -> StaticCredentials {
         let url = self.addresses().maas;
         let secrets = self.state.read(|rack, _| rack.secrets.clone());
@@ -116,8 +113,7 @@ impl Lab {
             ("username", secrets.ssh_username),
             ("password", secrets.ssh_password),
         ]);
-        let names = [("maas", maas), ("ssh", ssh.clone()), ("lab-ssh", ssh)];
-        StaticCredentials(names.map(|(name, it)| (name.to_owned(), it)).into())
+        StaticCredentials([("maas".to_owned(), maas), ("ssh".to_owned(), ssh)].into())
     }
 
     /// The file with the machines' host keys, in the format of OpenSSH (sshd(8)).

@@ -55,7 +55,7 @@ impl Rack {
         let mut with = json!({
             "host": "127.0.0.1",
             "port": port,
-            "credential": "lab-ssh",
+            "credential": "ssh",
             "known_hosts": self.lab.known_hosts(),
         });
         let Value::Object(more) = more else { panic!("an object") };

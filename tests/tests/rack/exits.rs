@@ -29,7 +29,7 @@ steps:
     with:
       host: 127.0.0.1
       port: "{{ input.ssh_port }}"
-      credential: lab-ssh
+      credential: ssh
       known_hosts: "{{ input.known_hosts }}"
       command: echo done
 "#;

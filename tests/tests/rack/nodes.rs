@@ -60,7 +60,7 @@ fn write_credentials(path: &Path, maas: &str, book: &Book) -> Result<()> {
     let (key, user, password) = (secrets.maas_api_key, secrets.ssh_username, secrets.ssh_password);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "[maas]\nurl = {maas:?}\napi_key = {key:?}\n")?;
-    writeln!(file, "[lab-ssh]\nusername = {user:?}\npassword = {password:?}")?;
+    writeln!(file, "[ssh]\nusername = {user:?}\npassword = {password:?}")?;
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use rackwright_engine::{
-    Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, RunHandle, RunRequest, RunStatus,
-    StepContext, StepError, machine::Verdict,
+    Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, RunHandle, RunRequest,
+    RunStatus, StepContext, StepError, machine::Verdict,
 };
 use serde_json::{Value, json};
 
@@ -172,11 +172,8 @@ async fn a_branch_that_waits_for_a_person_does_not_hold_up_the_others() {
     let script = Script::default();
     script.results.lock().unwrap().push(unknown());
     script.looks.lock().unwrap().push(Observation::Unknown(json!("dark")));
-    let config = Config {
-        park_after: Duration::ZERO,
-        poll: Duration::from_millis(10),
-        ..Config::default()
-    };
+    let config =
+        Config { park_after: Duration::ZERO, poll: Duration::from_millis(10), ..Config::default() };
     let engine = builder(&script.log).config(config).register(script.clone()).build();
     let engine = engine.await.unwrap();
     let retry = json!({ "max_attempts": 2, "delay": "60ms" });

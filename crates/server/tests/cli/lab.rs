@@ -100,7 +100,7 @@ steps:
     with:
       host: 127.0.0.1
       port: \"{{ input.machines[0].ssh_port }}\"
-      credential: lab-ssh
+      credential: ssh
       known_hosts: \"{{ input.known_hosts }}\"
       command: hostname
 ";
