@@ -17,8 +17,13 @@ use rackwright_engine::{
 };
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
-use crate::{book::Book, pace::SPEED, process::Rackwright};
+use crate::{
+    book::Book,
+    pace::{LIMIT, SPEED},
+    process::{Ended, Rackwright},
+};
 
 /// The PostgreSQL server that tests use, without a database.
 const POSTGRES: &str = "RACKWRIGHT_TEST_POSTGRES";
@@ -120,6 +125,21 @@ impl Place {
         let lab = lab.to_str().context("a path in UTF-8")?;
         let run = ["run", RACK, "--lab", "--lab-speed", SPEED, "--lab-dir", lab];
         self.rackwright(&[&run, more].concat())
+    }
+
+    /// `rackwright resume`, until nobody else has a port of the lab.
+    ///
+    /// # Errors
+    /// When it can't be started, or does not end in time.
+    pub async fn resume(&self, runs: &[&str]) -> Result<Ended> {
+        let begun = Instant::now();
+        loop {
+            let ended = self.rackwright(&[&["resume"], runs].concat())?.run(LIMIT).await?;
+            // Another test's lab goes when that test has ended.
+            if !ended.is_kept_out() || begun.elapsed() > LIMIT {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Looks at the store without being a node.

@@ -181,6 +181,12 @@ impl Ended {
         format!("{}{}", self.stdout, self.stderr)
     }
 
+    /// Whether somebody else took a port of the lab while nobody served it, another lab for
+    /// instance: then nothing was done, and it can be tried again.
+    pub fn is_kept_out(&self) -> bool {
+        self.code == Some(5) && self.stderr.contains("can't be bound again")
+    }
+
     /// The exit status has to be this.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ pub(crate) struct Figures {
     pub(crate) before_the_run: usize,
     /// Processes that had ended before their moment came.
     pub(crate) after_the_end: usize,
+    /// Processes that found a port of their lab taken.
+    pub(crate) kept_out: usize,
     /// Kills while no attempt was under way.
     pub(crate) between_steps: usize,
     /// Attempts that a kill found under way, by executor.
@@ -39,6 +41,7 @@ impl Figures {
         self.kills_while_resuming += other.kills_while_resuming;
         self.before_the_run += other.before_the_run;
         self.after_the_end += other.after_the_end;
+        self.kept_out += other.kept_out;
         self.between_steps += other.between_steps;
         for (executor, count) in other.met {
             *self.met.entry(executor).or_default() += count;
@@ -69,12 +72,13 @@ impl fmt::Display for Figures {
         write!(
             f,
             "{} kills ({} while resuming, {} before there was a run, {} between steps; {} came \
-             too late); ",
+             too late, {} found a port taken); ",
             self.kills,
             self.kills_while_resuming,
             self.before_the_run,
             self.between_steps,
-            self.after_the_end
+            self.after_the_end,
+            self.kept_out
         )?;
         write!(f, "attempts met: ")?;
         for (executor, count) in &self.met {

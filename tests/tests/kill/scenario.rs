@@ -103,7 +103,7 @@ impl Scenario<'_> {
                 let look = self.look().await?;
                 self.looks.push(look);
             }
-            self.place.rackwright(&["resume"])?.run(LIMIT).await?.expect(0)?;
+            self.place.resume(&[]).await?.expect(0)?;
         }
         self.judge().await
     }
@@ -123,6 +123,7 @@ impl Scenario<'_> {
         match ended.code {
             None => self.figures.kills += 1,
             Some(0) => self.figures.after_the_end += 1,
+            Some(_) if ended.is_kept_out() => self.figures.kept_out += 1,
             Some(code) => bail!("exit status {code}; printed:\n{}", ended.all()),
         }
         Ok(ended.code.is_none())

@@ -72,10 +72,10 @@ async fn a_run_that_waits_for_a_person_is_4_until_one_decides() -> Result<()> {
     let hint = "runs resolve";
     ensure!(told.all().contains(hint), "how to decide is not said: {}", told.all());
     ensure!(last(&place).await?["record"]["status"] == "attention");
-    place.rackwright(&["resume"])?.run(LIMIT).await?.expect(4)?;
+    place.resume(&[]).await?.expect(4)?;
     let decide = ["runs", "resolve", "last", "once", "retry", "--reason", "it was not done"];
     place.rackwright(&decide)?.run(LIMIT).await?.expect(0)?;
-    place.rackwright(&["resume"])?.run(LIMIT).await?.expect(0)?;
+    place.resume(&[]).await?.expect(0)?;
     ensure!(last(&place).await?["record"]["status"] == "completed");
     place.leave().await
 }

@@ -40,7 +40,7 @@ async fn interrupted(backend: &Backend) -> Result<()> {
     ensure!(ended.stderr.contains(&hint), "`{hint}` is missing: {}", ended.stderr);
     ensure!(!look.completed.is_empty(), "nothing was recorded");
     ensure!(!look.journals.all(RunStatus::Completed), "the run went on to its end");
-    place.rackwright(&["resume", &root.to_string()])?.run(LIMIT).await?.expect(0)?;
+    place.resume(&[&root.to_string()]).await?.expect(0)?;
     let after = Look::take(&place).await?;
     ensure!(after.journals.all(RunStatus::Completed), "not every run has completed");
     after.journals.continues(&look.journals)?;
