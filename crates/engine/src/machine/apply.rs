@@ -78,7 +78,8 @@ impl RunState {
     }
 
     fn claimed(&mut self, event: &Event, node: NodeId, epoch: u64) -> Applied {
-        if epoch <= self.epoch && self.epoch != 0 {
+        // The same owner may take a run up again that it lost from memory.
+        if epoch < self.epoch || (epoch == self.epoch && self.node != Some(node)) {
             return Err(self.illegal_for_run(event, "owned at a later epoch"));
         }
         self.epoch = epoch;
