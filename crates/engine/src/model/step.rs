@@ -59,6 +59,14 @@ impl Step {
     }
 }
 
+/// A value that is there, also if it is null: `output: null` gives nothing, which is not the same
+/// as saying nothing.
+pub(super) fn present<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -123,7 +131,7 @@ pub struct Branch {
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The output; absent: the last step's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
 }
 

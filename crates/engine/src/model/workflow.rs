@@ -26,7 +26,11 @@ pub struct Workflow {
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The output; absent: the last step's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "super::step::present",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub output: Option<Value>,
 }
 
