@@ -132,7 +132,7 @@ pub struct Task {
 
 fn collect(steps: &[StepView], machine: Option<&str>, tasks: &mut Vec<Task>) {
     for step in steps {
-        if let (Kind::Task | Kind::Cleanup, Some(uses)) = (step.kind, &step.uses) {
+        if let (Kind::Task | Kind::Cleanup | Kind::Undo, Some(uses)) = (step.kind, &step.uses) {
             tasks.push(Task {
                 machine: machine.map(ToOwned::to_owned),
                 path: step.path.clone(),
@@ -149,7 +149,7 @@ fn uses(view: &RunView, task: TaskRef) -> Option<String> {
     let path = view.state().task_path(view.plan(), task);
     let mut open = view.tree();
     while let Some(step) = open.pop() {
-        if step.path == path && matches!(step.kind, Kind::Task | Kind::Cleanup) {
+        if step.path == path && matches!(step.kind, Kind::Task | Kind::Cleanup | Kind::Undo) {
             return step.uses;
         }
         open.extend(step.steps);

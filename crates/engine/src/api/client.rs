@@ -164,8 +164,8 @@ impl Client {
         self.tell(run, "cancel", &Input::Cancel(cancel)).await
     }
 
-    /// Decides about a step that waits for a person. `path` is the step's path, with `/cleanup` at
-    /// its end for a cleanup.
+    /// Decides about a step that waits for a person. `path` is the step's path, with `/cleanup` or
+    /// `/undo` at its end for an obligation.
     ///
     /// # Errors
     /// [`EngineError::Refused`] if nothing of that path waits.

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{Client, EngineError, RunView};
 use crate::{
-    machine::{Event, TaskRef},
+    machine::{Event, Role, TaskRef},
     model::{RunId, Timestamp},
     runtime::{Live, decode},
     step::SubtaskReport,
@@ -29,7 +29,7 @@ pub struct RunEvent {
     pub seq: Option<u64>,
     /// When.
     pub at: Timestamp,
-    /// The path of the step or cleanup that it is about.
+    /// The path of the step or obligation that it is about.
     pub path: Option<String>,
     /// What happened.
     pub event: Event,
@@ -195,7 +195,7 @@ impl Follower {
 
 fn path_of(view: &RunView, event: &Event) -> Option<String> {
     let step = event.step()?;
-    let cleanup = match event {
+    let role = match event {
         Event::Started { task, .. }
         | Event::Completed { task, .. }
         | Event::Failed { task, .. }
@@ -205,7 +205,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ObserveFailed { task, .. }
         | Event::Resolved { task, .. }
         | Event::Saved { task, .. }
-        | Event::Reported { task, .. } => task.cleanup,
+        | Event::Reported { task, .. } => task.role,
         Event::Created(_)
         | Event::Claimed { .. }
         | Event::Skipped { .. }
@@ -216,7 +216,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ChildEnded { .. }
         | Event::TimedOut { .. }
         | Event::CancelRequested(_)
-        | Event::Ended { .. } => false,
+        | Event::Ended { .. } => Role::Main,
     };
-    Some(view.state().task_path(view.plan(), TaskRef { step, cleanup }))
+    Some(view.state().task_path(view.plan(), TaskRef { step, role }))
 }

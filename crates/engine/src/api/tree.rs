@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::view::{AttemptView, RunView};
 use crate::{
     graph::{KindPlan, StepPlan},
-    machine::{Inner, Phase, RunState, ScopeRef, StepRef, TaskRef},
+    machine::{Inner, Phase, Role, RunState, ScopeRef, StepRef, TaskRef},
     model::{RunId, StepError, Timestamp},
 };
 
@@ -36,6 +36,8 @@ pub enum Kind {
     Group,
     /// Meets an obligation.
     Cleanup,
+    /// Takes back what a step did.
+    Undo,
 }
 
 /// A node of the tree.
@@ -89,7 +91,8 @@ impl RunView {
         for step in steps.clone() {
             lines.push(self.step(step));
         }
-        lines.extend(steps.rev().filter_map(|step| self.cleanup(step)));
+        let owed = steps.rev().flat_map(|step| [TaskRef::undo(step), TaskRef::cleanup(step)]);
+        lines.extend(owed.filter_map(|task| self.obligation(task)));
         lines
     }
 
@@ -119,12 +122,16 @@ impl RunView {
         view
     }
 
-    fn cleanup(&self, step: StepRef) -> Option<StepView> {
-        let plan = self.state.plan_of(&self.plan, step);
-        self.state.step(step).cleanup.as_ref()?;
-        let task = TaskRef::cleanup(step);
-        let uses = plan.cleanup.as_ref().map(|cleanup| cleanup.task.uses.clone());
-        let mut view = self.line(task, format!("{} (cleanup)", plan.id), Kind::Cleanup, uses);
+    fn obligation(&self, task: TaskRef) -> Option<StepView> {
+        let plan = self.state.plan_of(&self.plan, task.step);
+        self.state.execution(task)?;
+        let (kind, uses) = match task.role {
+            Role::Main => return None,
+            Role::Cleanup => (Kind::Cleanup, plan.cleanup.as_ref().map(|it| &it.task)),
+            Role::Undo => (Kind::Undo, plan.undo.as_ref()),
+        };
+        let name = format!("{} ({})", plan.id, task.role.name().unwrap_or_default());
+        let mut view = self.line(task, name, kind, uses.map(|it| it.uses.clone()));
         view.started_at = view.attempts.first().map(|attempt| attempt.started_at);
         view.ended_at = view.attempts.last().and_then(|attempt| attempt.ended_at);
         Some(view)

@@ -229,7 +229,7 @@ impl RunView {
         }
     }
 
-    /// The step or cleanup of this path whose attempt of this number is the last one.
+    /// The step or obligation of this path whose attempt of this number is the last one.
     pub(super) fn task_at(&self, path: &str, attempt: u32) -> Option<TaskRef> {
         let last = self.attempts.iter().filter(|(_, attempts)| {
             attempts.last().is_some_and(|last| last.number == attempt && last.end.is_none())
@@ -237,11 +237,11 @@ impl RunView {
         last.map(|(task, _)| *task).find(|task| self.state.task_path(&self.plan, *task) == path)
     }
 
-    /// The paths of the steps and cleanups that wait for a person.
+    /// The paths of the steps and obligations that wait for a person.
     pub fn in_attention(&self) -> Vec<String> {
         let steps = (0..).map(StepRef).take(self.state.steps.len());
         steps
-            .flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)])
+            .flat_map(TaskRef::all_of)
             .filter(|task| {
                 let execution = self.state.execution(*task);
                 execution.is_some_and(|it| matches!(it.phase, Phase::Attention(_)))

@@ -153,6 +153,7 @@ impl Compiler<'_> {
             total_timeout,
             on_error: step.on_error,
             cleanup,
+            undo: None,
             next,
         })
     }

@@ -80,6 +80,8 @@ pub struct StepPlan {
     pub on_error: OnError,
     /// What is owed once it has started.
     pub cleanup: Option<CleanupPlan>,
+    /// What takes back what it completed, when more than it fails.
+    pub undo: Option<TaskPlan>,
     /// Where its list continues.
     pub next: Option<Jump>,
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    event::{Event, Opening, RunError, SkipReason, StepRef, TaskRef},
+    event::{Event, Opening, Role, RunError, SkipReason, StepRef, TaskRef},
     state::{Execution, IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
@@ -87,7 +87,7 @@ impl RunState {
         for number in 0..self.steps.len() {
             // Step numbers are made from u32 counts, so they fit.
             let step = StepRef(u32::try_from(number).unwrap_or(u32::MAX));
-            for task in [TaskRef::main(step), TaskRef::cleanup(step)] {
+            for task in TaskRef::all_of(step) {
                 if self.execution(task).is_some_and(|it| self.is_in_flight(task, &it.phase)) {
                     self.set_phase(task, Phase::Interrupted);
                     self.todo.push_back(Todo::Recover(task));
@@ -259,7 +259,7 @@ impl RunState {
     fn is_in_flight(&self, task: TaskRef, phase: &Phase) -> bool {
         match phase {
             Phase::Observing => true,
-            Phase::Running => task.cleanup || matches!(self.step(task.step).inner, Inner::None),
+            Phase::Running => !task.is_main() || matches!(self.step(task.step).inner, Inner::None),
             Phase::Pending
             | Phase::Interrupted
             | Phase::ObserveRetrying(_)
@@ -302,15 +302,27 @@ impl RunState {
 
     pub(super) fn execution_mut(&mut self, task: TaskRef) -> Option<&mut Execution> {
         let step = self.steps.get_mut(task.step.0 as usize)?;
-        if task.cleanup { step.cleanup.as_deref_mut() } else { Some(&mut step.main) }
+        match task.role {
+            Role::Main => Some(&mut step.main),
+            Role::Cleanup => step.owed.as_deref_mut()?.cleanup.as_mut(),
+            Role::Undo => step.owed.as_deref_mut()?.undo.as_mut(),
+        }
     }
 
-    pub(super) fn record(&mut self, plan: &Plan, step: StepRef, cleanup: bool, error: &StepError) {
-        let mut path = self.path(plan, step);
-        if cleanup {
-            path.push_str("/cleanup");
-        }
-        let attempt = self.execution(TaskRef { step, cleanup }).map_or(0, |it| it.attempt);
+    /// Makes room for the life of an obligation that begins.
+    pub(super) fn begin_owed(&mut self, task: TaskRef) {
+        let owed = &mut self.step_mut(task.step).owed;
+        let life = match task.role {
+            Role::Main => return,
+            Role::Cleanup => &mut owed.get_or_insert_default().cleanup,
+            Role::Undo => &mut owed.get_or_insert_default().undo,
+        };
+        life.get_or_insert(Execution::NEW);
+    }
+
+    pub(super) fn record(&mut self, plan: &Plan, task: TaskRef, error: &StepError) {
+        let path = self.task_path(plan, task);
+        let attempt = self.execution(task).map_or(0, |it| it.attempt);
         self.errors.push(RunError { path, attempt, error: error.clone() });
     }
 
@@ -328,7 +340,11 @@ impl RunState {
     }
 
     pub(super) fn illegal(&self, event: &Event, task: TaskRef) -> IllegalEvent {
-        let what = if task.cleanup { "the cleanup of step" } else { "step" };
+        let what = match task.role {
+            Role::Main => "step",
+            Role::Cleanup => "the cleanup of step",
+            Role::Undo => "the undo of step",
+        };
         IllegalEvent {
             event: event.name(),
             subject: format!("{what} {}", task.step.0),

@@ -1,4 +1,4 @@
-//! Transitions of attempts: of steps that call an executor, and of cleanups.
+//! Transitions of attempts: of steps that call an executor, and of obligations.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     event::{Event, StepRef, TaskRef, Verdict},
-    state::{AfterLook, Execution, IllegalEvent, Phase, RunState, TimerKind, Todo},
+    state::{AfterLook, IllegalEvent, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
     graph::Plan,
@@ -25,11 +25,9 @@ impl RunState {
         attempt: u32,
         at: Timestamp,
     ) -> Applied {
-        if task.cleanup && self.step(task.step).cleanup.is_none() {
-            self.step_mut(task.step).cleanup = Some(Box::new(Execution::NEW));
-        }
+        self.begin_owed(task);
         match self.execution(task).map(|it| &it.phase) {
-            Some(Phase::Pending) if task.cleanup => self.set_phase(task, Phase::Running),
+            Some(Phase::Pending) if !task.is_main() => self.set_phase(task, Phase::Running),
             Some(Phase::Pending) => self.activate(plan, task.step, at),
             Some(Phase::Retrying(_) | Phase::Interrupted | Phase::Cleared) => {
                 self.set_phase(task, Phase::Running);
@@ -66,7 +64,7 @@ impl RunState {
         let was_active = match phase {
             Some(Phase::Running) => true,
             // A `set` has no attempts.
-            Some(Phase::Pending) if !task.cleanup => false,
+            Some(Phase::Pending) if task.is_main() => false,
             Some(
                 Phase::Pending
                 | Phase::Interrupted
@@ -92,7 +90,7 @@ impl RunState {
             execution.error = None;
         }
         self.set_phase(task, Phase::Completed);
-        if task.cleanup {
+        if !task.is_main() {
             self.todo.push_back(Todo::Drained(self.step(task.step).scope));
         } else {
             self.settle(plan, task.step, was_active, None);
@@ -106,9 +104,7 @@ impl RunState {
         task: TaskRef,
         (error, retry_at, observe): (&Arc<StepError>, Option<Timestamp>, bool),
     ) -> Applied {
-        if task.cleanup && self.step(task.step).cleanup.is_none() {
-            self.step_mut(task.step).cleanup = Some(Box::new(Execution::NEW));
-        }
+        self.begin_owed(task);
         let was_active = match self.execution(task).map(|it| &it.phase) {
             Some(Phase::Pending) => false,
             Some(Phase::Running | Phase::Interrupted | Phase::Cleared | Phase::Retrying(_)) => true,
@@ -146,7 +142,7 @@ impl RunState {
         self.timers.insert((due, task, TimerKind::Retry));
     }
 
-    /// The last failure was the last. A failed cleanup waits for a person: it is owed.
+    /// The last failure was the last. A failed obligation waits for a person: it is owed.
     pub(super) fn give_up(&mut self, plan: &Plan, task: TaskRef, was_active: bool) {
         let error = self.execution(task).and_then(|it| it.error.clone());
         let error = error.unwrap_or_else(|| {
@@ -156,8 +152,8 @@ impl RunState {
                 "stopped before it was done",
             ))
         });
-        if task.cleanup {
-            let evidence = json!({ "reason": "the cleanup failed", "error": &*error });
+        if let Some(name) = task.role.name() {
+            let evidence = json!({ "reason": format!("the {name} failed"), "error": &*error });
             self.set_phase(task, Phase::Attention(Arc::new(evidence)));
             return;
         }
@@ -169,7 +165,7 @@ impl RunState {
         if self.step(task.step).main.timed_out && error.class == ErrorClass::Cancelled {
             self.fail_for_time(plan, task.step);
         } else if !stopped {
-            self.record(plan, task.step, false, &error);
+            self.record(plan, task, &error);
         }
         self.settle(plan, task.step, was_active, None);
     }
@@ -312,8 +308,8 @@ impl RunState {
         if let Some(execution) = self.execution_mut(task) {
             execution.error = Some(Arc::clone(&error));
         }
-        if task.cleanup {
-            self.record(plan, task.step, true, &error);
+        if !task.is_main() {
+            self.record(plan, task, &error);
             self.set_phase(task, Phase::Failed);
             self.todo.push_back(Todo::Drained(self.step(task.step).scope));
         } else {
@@ -339,7 +335,7 @@ impl RunState {
             ErrorClass::Timeout,
             format!("not done within {}", crate::model::HumanDuration(total)),
         );
-        self.record(plan, step, false, &error);
+        self.record(plan, TaskRef::main(step), &error);
         let main = &mut self.step_mut(step).main;
         main.error = Some(Arc::new(error));
         main.phase = Phase::Failed;

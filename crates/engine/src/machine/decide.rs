@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use super::{
-    event::{Event, StepRef, TaskRef},
+    event::{Event, Role, StepRef, TaskRef},
     halt::stopped,
     state::{IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
     view::View,
@@ -65,7 +65,7 @@ pub enum Command {
 /// A call of an executor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// The step, or its cleanup.
+    /// The step, or what it left to do.
     pub task: TaskRef,
     /// The attempt's number.
     pub attempt: u32,
@@ -272,8 +272,10 @@ pub(super) fn task_plan<'p>(
     task: TaskRef,
 ) -> Option<&'p TaskPlan> {
     let step = state.plan_of(plan, task.step);
-    if task.cleanup {
-        return step.cleanup.as_ref().map(|CleanupPlan { task, .. }| task);
+    match task.role {
+        Role::Main => {}
+        Role::Cleanup => return step.cleanup.as_ref().map(|CleanupPlan { task, .. }| task),
+        Role::Undo => return step.undo.as_ref(),
     }
     match &step.kind {
         KindPlan::Task(task) => Some(task),

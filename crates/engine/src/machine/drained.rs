@@ -57,7 +57,7 @@ enum Obligation {
 /// The next obligation of a scope, in reverse order of the starts.
 fn next_cleanup(plan: &Plan, state: &RunState, scope: ScopeRef) -> Obligation {
     for step in state.scope(scope).cleanups.iter().rev() {
-        match state.step(*step).cleanup.as_ref().map(|it| &it.phase) {
+        match state.execution(TaskRef::cleanup(*step)).map(|it| &it.phase) {
             Some(phase) if phase.is_final() => {}
             Some(_) => return Obligation::UnderWay,
             None if is_owed(plan, state, *step) => return Obligation::Owed(*step),

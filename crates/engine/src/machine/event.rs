@@ -20,25 +20,78 @@ pub struct StepRef(pub u32);
 #[serde(transparent)]
 pub struct ScopeRef(pub u32);
 
-/// What is executed: a step, or its cleanup.
+/// Which of a step's tasks: the step itself, or an obligation that it left.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The step itself.
+    #[default]
+    Main,
+    /// What is owed once it has started.
+    Cleanup,
+    /// What takes back what it completed.
+    Undo,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Main, Self::Cleanup, Self::Undo];
+
+    /// Whether it is the step itself.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub const fn is_main(&self) -> bool {
+        match self {
+            Self::Main => true,
+            Self::Cleanup | Self::Undo => false,
+        }
+    }
+
+    /// What an obligation is called; it stands behind the step's path.
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Main => None,
+            Self::Cleanup => Some("cleanup"),
+            Self::Undo => Some("undo"),
+        }
+    }
+}
+
+/// What is executed: a step, or an obligation that it left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TaskRef {
     /// The step.
     pub step: StepRef,
-    /// Its cleanup instead of itself.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub cleanup: bool,
+    /// It itself, or what it left.
+    #[serde(default, skip_serializing_if = "Role::is_main")]
+    pub role: Role,
 }
 
 impl TaskRef {
     /// The step itself.
     pub const fn main(step: StepRef) -> Self {
-        Self { step, cleanup: false }
+        Self { step, role: Role::Main }
     }
 
     /// The step's cleanup.
     pub const fn cleanup(step: StepRef) -> Self {
-        Self { step, cleanup: true }
+        Self { step, role: Role::Cleanup }
+    }
+
+    /// The step's undo.
+    pub const fn undo(step: StepRef) -> Self {
+        Self { step, role: Role::Undo }
+    }
+
+    /// All that a step may have executed.
+    pub fn all_of(step: StepRef) -> impl Iterator<Item = Self> {
+        Role::ALL.into_iter().map(move |role| Self { step, role })
+    }
+
+    /// Whether it is the step itself, and not an obligation.
+    pub const fn is_main(self) -> bool {
+        self.role.is_main()
     }
 }
 

@@ -84,10 +84,10 @@ impl RunState {
         }
     }
 
-    /// Whether new attempts of this step make no sense any more. A cleanup is owed all the same.
+    /// Whether new attempts of this step make no sense any more. An obligation is owed all the same.
     pub(super) fn is_stopped(&self, task: TaskRef) -> bool {
         let step = self.step(task.step);
-        !task.cleanup && (self.scope(step.scope).stopped || step.main.timed_out)
+        task.is_main() && (self.scope(step.scope).stopped || step.main.timed_out)
     }
 }
 

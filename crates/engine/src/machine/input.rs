@@ -87,7 +87,7 @@ pub enum Input {
     Cancel(Cancel),
     /// A person decided about a task in attention.
     Resolve {
-        /// The step's path; ends in `/cleanup` for a cleanup.
+        /// The step's path; ends in `/cleanup` or `/undo` for an obligation.
         path: String,
         /// What.
         verdict: Verdict,
@@ -246,7 +246,7 @@ fn attempt_failed(
 /// Finds what waits for a person by its path; there are few of them.
 fn task_in_attention(plan: &Plan, state: &RunState, path: &str) -> Option<TaskRef> {
     let steps = (0..).map(StepRef).take(state.steps.len());
-    steps.flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)]).find(|task| {
+    steps.flat_map(TaskRef::all_of).find(|task| {
         state.execution(*task).is_some_and(|it| matches!(it.phase, Phase::Attention(_)))
             && state.task_path(plan, *task) == path
     })

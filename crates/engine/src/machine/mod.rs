@@ -21,10 +21,10 @@ mod view;
 
 pub use decide::{Call, Command, Env, Turn, advance};
 pub use event::{
-    Cancel, Created, Event, Opening, ParentLink, RunError, ScopeRef, SkipReason, StepRef, TaskRef,
-    Verdict,
+    Cancel, Created, Event, Opening, ParentLink, Role, RunError, ScopeRef, SkipReason, StepRef,
+    TaskRef, Verdict,
 };
 pub use input::{Input, absorb, react};
 pub use state::{
-    Execution, IllegalEvent, Inner, MapState, Phase, RunState, ScopeState, StepState, fold,
+    Execution, IllegalEvent, Inner, MapState, Owed, Phase, RunState, ScopeState, StepState, fold,
 };

@@ -54,7 +54,7 @@ impl RunState {
                 place,
                 unmet,
                 main: Execution::NEW,
-                cleanup: None,
+                owed: None,
                 inner: Inner::None,
             });
             if unmet == 0 {
@@ -205,7 +205,7 @@ impl RunState {
             .and_then(|state| state.owner)
             .ok_or_else(|| self.illegal_for_run(event, "not about to close that scope"))?;
         if let Some(error) = error {
-            self.record(plan, owner, false, error);
+            self.record(plan, TaskRef::main(owner), error);
         }
         self.close_scope(plan, scope, output, error);
         let result = self.scope_result(scope);

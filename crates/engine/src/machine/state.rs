@@ -8,7 +8,9 @@ use std::{
 use serde_json::Value;
 use thiserror::Error;
 
-use super::event::{Cancel, Created, Event, RunError, ScopeRef, SkipReason, StepRef, TaskRef};
+use super::event::{
+    Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef,
+};
 use crate::{
     graph::{Plan, ScopeIx, StepPlan},
     model::{NodeId, RunId, RunStatus, StepError, Timestamp},
@@ -90,7 +92,7 @@ impl Phase {
     }
 }
 
-/// The life of one step, or of one cleanup.
+/// The life of one step, or of one obligation.
 #[derive(Clone, Debug)]
 pub struct Execution {
     /// Where it is.
@@ -177,6 +179,16 @@ pub struct MapState {
     pub(super) report: OnceLock<Arc<Value>>,
 }
 
+/// The lives of a step's obligations. Few steps have any: they are kept apart, so that all others
+/// stay small.
+#[derive(Clone, Debug, Default)]
+pub struct Owed {
+    /// Its cleanup's, once that has begun.
+    pub cleanup: Option<Execution>,
+    /// Its undo's, once that has begun.
+    pub undo: Option<Execution>,
+}
+
 /// One instance of a step.
 #[derive(Clone, Debug)]
 pub struct StepState {
@@ -188,8 +200,8 @@ pub struct StepState {
     pub unmet: u32,
     /// Its life.
     pub main: Execution,
-    /// Its cleanup's life, once that has begun.
-    pub cleanup: Option<Box<Execution>>,
+    /// The lives of what it left to do, once one of them has begun.
+    pub owed: Option<Box<Owed>>,
     /// What it holds.
     pub inner: Inner,
 }
@@ -330,7 +342,11 @@ impl RunState {
     /// The execution that a task reference names, if it has begun to exist.
     pub fn execution(&self, task: TaskRef) -> Option<&Execution> {
         let step = self.steps.get(task.step.0 as usize)?;
-        if task.cleanup { step.cleanup.as_deref() } else { Some(&step.main) }
+        match task.role {
+            Role::Main => Some(&step.main),
+            Role::Cleanup => step.owed.as_deref()?.cleanup.as_ref(),
+            Role::Undo => step.owed.as_deref()?.undo.as_ref(),
+        }
     }
 
     /// When something is due by itself.

@@ -23,11 +23,12 @@ impl RunState {
         path
     }
 
-    /// The address of a step, or of its cleanup.
+    /// The address of a step, or of an obligation that it left.
     pub fn task_path(&self, plan: &Plan, task: TaskRef) -> String {
         let mut path = self.path(plan, task.step);
-        if task.cleanup {
-            path.push_str("/cleanup");
+        if let Some(name) = task.role.name() {
+            path.push('/');
+            path.push_str(name);
         }
         path
     }
@@ -121,7 +122,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What a step sees, and its cleanup.
+    /// What a step sees, and its obligations.
     pub(super) fn of(plan: &'a Plan, state: &'a RunState, task: TaskRef) -> Self {
         Self { plan, state, scope: state.step(task.step).scope }
     }

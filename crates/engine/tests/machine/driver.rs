@@ -232,7 +232,7 @@ impl Driver {
 
     fn resolve_attention(&mut self) {
         let steps = (0..).map(StepRef).take(self.state.steps.len());
-        let tasks = steps.flat_map(|step| [TaskRef::main(step), TaskRef::cleanup(step)]);
+        let tasks = steps.flat_map(TaskRef::all_of);
         let waiting = tasks.into_iter().find(|task| {
             self.state.execution(*task).is_some_and(|it| it.phase.as_str() == "attention")
         });

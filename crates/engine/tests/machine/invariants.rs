@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rackwright_engine::{
     graph::{KindPlan, Plan},
-    machine::{Event, Inner, Phase, RunState, StepRef, TaskRef},
+    machine::{Event, Inner, Phase, Role, RunState, StepRef, TaskRef},
     model::{CleanupPolicy, OnError, Timestamp},
 };
 
@@ -61,7 +61,7 @@ impl Invariants {
         let before = self.starts.insert(task, attempt).unwrap_or(0);
         assert!(attempt == before || attempt == before + 1, "attempt {attempt} after {before}");
         let phase = state.execution(task).map(|it| it.phase.clone());
-        if task.cleanup {
+        if task.role == Role::Cleanup {
             if attempt == 1 && phase.is_none() {
                 self.started_cleanups.push(task.step);
                 assert_cleanup_in_time(state, task.step);
@@ -90,7 +90,8 @@ impl Invariants {
             assert!(step.main.phase.is_final(), "step {number} is {:?}", step.main.phase);
             let Some(cleanup) = &state.plan_of(plan, step_ref).cleanup else { continue };
             let begun = state.scope(step.scope).cleanups.contains(&step_ref);
-            let performed = step.cleanup.as_ref().is_some_and(|it| it.phase.is_final());
+            let performed =
+                state.execution(TaskRef::cleanup(step_ref)).is_some_and(|it| it.phase.is_final());
             let (succeeded, scope_failed) =
                 (step.main.phase == Phase::Completed, state.scope(step.scope).failed);
             match cleanup.policy {

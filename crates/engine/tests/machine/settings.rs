@@ -8,7 +8,8 @@ use rackwright_engine::{
     ErrorClass, RunId, RunStatus, StepError,
     graph::{Plan, compile},
     machine::{
-        Call, Command, Created, Env, Event, Input, RunState, StepRef, TaskRef, Turn, fold, react,
+        Call, Command, Created, Env, Event, Input, Role, RunState, StepRef, TaskRef, Turn, fold,
+        react,
     },
     model::{NodeId, Timestamp},
 };
@@ -147,7 +148,7 @@ fn time_outs_see_what_the_input_of_the_step_sees() {
     assert_eq!(run.state.status, RunStatus::Completed);
     let times: Vec<_> = run.calls.iter().map(|call| call.timeout.unwrap().as_secs()).collect();
     assert_eq!(times, [1, 2, 3]);
-    assert!(run.calls[2].task.cleanup);
+    assert_eq!(run.calls[2].task.role, Role::Cleanup);
 }
 
 #[rstest]
@@ -198,7 +199,7 @@ fn an_unusable_setting_of_a_cleanup_waits_for_a_person() {
     let mut run = Run::new(task(json!({ "cleanup": cleanup })), json!({ "x": "soon" }));
     run.end(Ok(json!(null)));
     assert_eq!(run.calls.len(), 1);
-    let phase = &run.state.execution(TaskRef { cleanup: true, ..FIRST }).unwrap().phase;
+    let phase = &run.state.execution(TaskRef::cleanup(FIRST.step)).unwrap().phase;
     assert_eq!(phase.as_str(), "attention");
 }
 
