@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     message::{Ack, Outcome, Started},
     plans::Deployed,
-    shared::{Identity, Shared},
+    shared::{Identity, Seat, Shared},
 };
 use crate::{
     machine::{Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
@@ -39,6 +39,7 @@ pub(crate) struct ActiveRun {
     pub(super) next_seq: u64,
     /// Who this node was when it took the run.
     pub(super) identity: Identity,
+    _seat: Seat,
     /// The status in the store's row of the run.
     pub(super) row_status: RunStatus,
     /// Whether this node may act for the run, as far as it knows; attempts hold it too.
@@ -74,13 +75,14 @@ impl ActiveRun {
         deployed: Arc<Deployed>,
         state: RunState,
         next_seq: u64,
-        identity: Identity,
+        (identity, seat): (Identity, Seat),
     ) -> Self {
         Self {
             deployed,
             state,
             next_seq,
             identity,
+            _seat: seat,
             row_status: RunStatus::Pending,
             owned: Arc::new(AtomicBool::new(true)),
             turn: Turn::default(),

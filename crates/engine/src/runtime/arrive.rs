@@ -53,7 +53,7 @@ impl Shard {
             return;
         }
         let state = RunState::new(&deployed.plan, created.clone());
-        let mut run = Box::new(ActiveRun::new(deployed, state, 0, identity));
+        let mut run = Box::new(ActiveRun::new(deployed, state, 0, (identity, self.shared.seat())));
         run.turn.events.push(Event::Created(Box::new(created)));
         run.row_status = RunStatus::Running;
         run.create = Some(Box::new(new));

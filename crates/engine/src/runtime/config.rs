@@ -18,6 +18,9 @@ pub struct Config {
     pub park_after: Duration,
     /// Attempts and observations under way at once.
     pub max_in_flight: usize,
+    /// How many runs the node has in memory before it takes over no more; what it starts itself is
+    /// not refused. Bounds the memory when very many runs are due at once.
+    pub max_active: usize,
     /// How long an attempt that was told to stop may take to do so.
     pub stop_grace: Duration,
     /// How long a reported sub-task may wait for a commit to ride along with.
@@ -34,6 +37,7 @@ impl Default for Config {
             poll: Duration::from_secs(1),
             park_after: Duration::from_secs(30),
             max_in_flight: 256,
+            max_active: 10_000,
             stop_grace: Duration::from_secs(10),
             report_delay: Duration::from_millis(500),
             claims: Some(ClaimScope::All),

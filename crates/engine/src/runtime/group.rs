@@ -149,7 +149,12 @@ impl Shard {
             }
         }
         if pending.leaves && self.runs.get(&id).is_some_and(|run| !run.dirty) {
-            self.remove(id);
+            let parked = self.remove(id);
+            let soon = self.shared.clock.now().after(self.shared.config.poll);
+            let due = parked.and_then(|run| run.next_timer());
+            if !pending.status.is_ended() && due.is_some_and(|due| due < soon) {
+                self.shared.parked.notify_one();
+            }
             // Another node may carry a parked run on: whoever waits for it asks the store.
             self.waiting.remove(&id);
         } else {

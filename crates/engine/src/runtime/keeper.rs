@@ -1,6 +1,9 @@
 //! The node's housekeeping: the lease, and what other processes left for it to do.
 
-use std::sync::{Arc, PoisonError};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -73,19 +76,40 @@ pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
 
 /// Looks for runs to take over and for mail, until told to stop.
 pub(super) async fn poll(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut ticks = interval(shared.config.poll);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
+            () = rest(&shared) => {}
         }
         if let Err(error) = look_around(&shared).await {
             tracing::warn!(%error, "could not look for work");
         }
     }
 }
+
+/// Waits for the next look: one polling interval, or less if a parked run is due before.
+async fn rest(shared: &Shared) {
+    let poll = shared.config.poll;
+    let mut rest = poll;
+    // A node that is full leaves what is due to others, and has nothing to hurry for.
+    if shared.room() > 0 {
+        for scope in shared.claims() {
+            match shared.store.next_wake(scope).await {
+                Ok(Some(due)) => rest = rest.min(due.since(shared.clock.now())),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "could not ask for the next due run"),
+            }
+        }
+    }
+    tokio::select! {
+        () = tokio::time::sleep(rest.max(SHORTEST_REST).min(poll)) => {}
+        // This node has just parked a run that is due before the next look.
+        () = shared.parked.notified() => {}
+    }
+}
+
+/// What is due and can't be had (another node is about to take it) must not keep this one busy.
+const SHORTEST_REST: Duration = Duration::from_millis(20);
 
 async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {

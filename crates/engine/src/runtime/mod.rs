@@ -20,7 +20,7 @@ mod shared;
 use std::sync::{Arc, Mutex, RwLock};
 
 use tokio::{
-    sync::{Semaphore, broadcast, mpsc},
+    sync::{Notify, Semaphore, broadcast, mpsc},
     task::JoinHandle,
     time::Instant,
 };
@@ -73,6 +73,8 @@ impl Node {
                 node: crate::model::NodeId(uuid::Uuid::nil()),
                 life: 0,
             }),
+            active: Arc::default(),
+            parked: Notify::new(),
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
             plans: plans::Plans::default(),

@@ -11,7 +11,7 @@ use super::{
     active::ActiveRun,
     message::Message,
     plans::{Deployed, PlanUnavailable},
-    shared::{Identity, Shared},
+    shared::{Identity, Seat, Shared},
 };
 use crate::{
     machine::{Event, fold},
@@ -19,10 +19,11 @@ use crate::{
     store::{Claim, ClaimScope, InboxRow, JournalRow, StoreError},
 };
 
-/// How many runs are claimed at once.
+/// How many runs are claimed at once, at most.
 const CLAIMS: u32 = 500;
 
-/// Claims every run that is due and hands it to its shard. Returns how many.
+/// Claims the runs that are due, for as long as the node has room, and hands them to their shards.
+/// Returns how many.
 pub(super) async fn claim_all(
     shared: &Arc<Shared>,
     scope: ClaimScope,
@@ -31,10 +32,11 @@ pub(super) async fn claim_all(
     let mut total = 0;
     loop {
         let identity = shared.identity();
-        if !shared.is_current(identity) {
+        let room = u32::try_from(shared.room()).unwrap_or(u32::MAX).min(CLAIMS);
+        if room == 0 || !shared.is_current(identity) {
             return Ok(total);
         }
-        let claims = shared.store.claim(identity.node, scope, CLAIMS).await?;
+        let claims = shared.store.claim(identity.node, scope, room).await?;
         if claims.is_empty() {
             return Ok(total);
         }
@@ -86,7 +88,7 @@ pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError
         let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
         let rows = journals.remove(&claim.run).unwrap_or_default();
         let restored = match found {
-            Ok(deployed) => restore(claim, deployed, &rows),
+            Ok(deployed) => restore(claim, deployed, shared.seat(), &rows),
             Err(PlanUnavailable::Store(error)) if error.is_transient() => {
                 remember(shared, [claim]);
                 continue;
@@ -124,6 +126,7 @@ async fn read(shared: &Shared, claims: &[Claimed]) -> Result<Read, StoreError> {
 fn restore(
     claim: Claimed,
     deployed: Arc<Deployed>,
+    seat: Seat,
     rows: &[JournalRow],
 ) -> Result<ActiveRun, String> {
     let mut events = Vec::new();
@@ -135,7 +138,7 @@ fn restore(
     let state = fold(&deployed.plan, events).map_err(|error| error.to_string())?;
     let state = state.ok_or("its journal is empty")?;
     let next_seq = rows.last().map_or(0, |row| row.seq + 1);
-    let mut run = ActiveRun::new(deployed, state, next_seq, claim.identity);
+    let mut run = ActiveRun::new(deployed, state, next_seq, (claim.identity, seat));
     run.claim_epoch = claim.epoch;
     run.row_status = claim.status;
     Ok(run)

@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use tokio::sync::{Semaphore, broadcast, mpsc};
+use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 
 use super::{
     clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans,
@@ -34,6 +37,15 @@ pub(crate) struct Identity {
     pub(super) life: u64,
 }
 
+/// A run's place in the memory of its node, given back when it is dropped.
+pub(super) struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Registry,
@@ -43,6 +55,10 @@ pub(crate) struct Shared {
     pub(crate) lease: Lease,
     /// Who this node is, and in which life of its lease it became that.
     pub(super) identity: RwLock<Identity>,
+    /// How many runs the node has in memory.
+    pub(super) active: Arc<AtomicUsize>,
+    /// A run was parked that is due before the node would look around again.
+    pub(super) parked: Notify,
     /// Claimed, and not handed to a shard yet.
     pub(super) claimed: Mutex<Vec<Claimed>>,
     pub(crate) plans: Plans,
@@ -74,6 +90,19 @@ impl Shared {
     /// Whether the shard of a run works no more.
     pub(crate) fn is_shut_down(&self) -> bool {
         self.shards.iter().all(mpsc::UnboundedSender::is_closed)
+    }
+
+    /// A place for a run.
+    pub(super) fn seat(&self) -> Seat {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Seat(Arc::clone(&self.active))
+    }
+
+    /// How many more runs the node may take over.
+    pub(super) fn room(&self) -> usize {
+        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let taken = self.active.load(Ordering::Relaxed) + claimed;
+        self.config.max_active.saturating_sub(taken)
     }
 
     /// Which runs the node takes over.

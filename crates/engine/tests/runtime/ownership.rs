@@ -10,7 +10,7 @@ use std::{
 
 use rackwright_engine::{
     Config, Describe, Effect, Engine, RunRequest, RunStatus, StepContext, StepError, executor_fn,
-    store::{MemoryStore, Store},
+    store::{ClaimScope, MemoryStore, Store},
 };
 use serde_json::{Value, json};
 use tokio::sync::{Notify, Semaphore};
@@ -49,6 +49,69 @@ async fn a_run_that_waits_leaves_the_memory_and_comes_back() {
     assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
     assert_eq!(store.run(id).await.unwrap().unwrap().epoch, 2, "it was claimed again");
     assert_eq!(log.lines(), ["f#1", "f#2"]);
+}
+
+/// A parked run does not wait for the next look around.
+#[tokio::test]
+async fn a_parked_run_wakes_at_its_time() {
+    let (log, store) = (Log::default(), memory());
+    let config =
+        Config { park_after: Duration::ZERO, poll: Duration::from_hours(1), ..Config::default() };
+    let engine = builder(&log).open_store(store).config(config).build().await.unwrap();
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "f", "uses": "t.flaky", "with": { "times": 3 },
+          "retry": { "max_attempts": 4, "delay": "30ms" } },
+    ] }));
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), run.wait());
+    assert_eq!(ended.await.expect("it wakes").unwrap().status, RunStatus::Completed);
+}
+
+/// Very many runs may be due at once: a node takes over no more than it has room for.
+#[tokio::test]
+async fn a_node_takes_over_what_it_has_room_for() {
+    let (log, store) = (Log::default(), memory());
+    let (inside, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let make = |config: Config| {
+        let (inside, most) = (Arc::clone(&inside), Arc::clone(&most));
+        let slow = executor_fn(
+            Describe::new("o.slow", Effect::Idempotent),
+            move |ctx: StepContext, _: Value| {
+                let (inside, most) = (Arc::clone(&inside), Arc::clone(&most));
+                async move {
+                    if ctx.attempt() == 1 {
+                        return Err(StepError::transient("o.later", "later"));
+                    }
+                    most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    tokio::task::yield_now().await;
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    Ok::<_, StepError>(Value::Null)
+                }
+            },
+        );
+        builder(&log).open_store(Arc::clone(&store)).register(slow).config(config).build()
+    };
+    let config = Config { park_after: Duration::ZERO, claims: None, ..Config::default() };
+    let first = make(config.clone()).await.unwrap();
+    let flow = workflow(json!({ "workflow": "w", "steps": [
+        { "id": "a", "uses": "o.slow", "retry": { "max_attempts": 2, "delay": "1ms" } },
+    ] }));
+    first.deploy(flow).await.unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(first.start(RunRequest::new("w")).await.unwrap().id());
+    }
+    first.shutdown().await.unwrap();
+
+    let poll = Duration::from_millis(5);
+    let config = Config { max_active: 3, poll, claims: Some(ClaimScope::All), ..config };
+    let second = make(config).await.unwrap();
+    for run in runs {
+        assert_eq!(second.run(run).wait().await.unwrap().status, RunStatus::Completed);
+    }
+    let most = most.load(Ordering::SeqCst);
+    assert!((1..=3).contains(&most), "{most} runs at once");
 }
 
 /// The step asks for the fence after its node's life has ended.
