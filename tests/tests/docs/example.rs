@@ -1,0 +1,92 @@
+//! What an example says of itself, in the comments that it begins with:
+//!
+//! ```text
+//! # input: {"hosts": ["a"]}            the input of the run
+//! # then: await PATH STATUS            waits until a step has that status
+//! # then: cancel                       asks the run to stop
+//! # then: resolve PATH done|failed|retry [JSON]
+//! # expect: completed                  how it ends (or `attention`); has to be there
+//! # output: {"n": 1}                   what it gives
+//! # error: demo.failed                 the code of an error that it gathers
+//! # calls: [a, b, a/cleanup]           the steps whose executors were called, in order
+//! ```
+//!
+//! `then` lines are done in order, each as soon as it is possible. Other comments are for people.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+#[derive(Debug, Default)]
+pub(crate) struct Example {
+    pub(crate) input: Value,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) expect: String,
+    pub(crate) output: Option<Value>,
+    pub(crate) error: Option<String>,
+    pub(crate) calls: Option<Vec<String>>,
+}
+
+/// Something that is done from outside.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action {
+    Await { path: String, status: String },
+    Cancel,
+    Resolve { path: String, verdict: String, output: Value },
+}
+
+impl Example {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(path).unwrap();
+        let wrong = |what: String| format!("{}: {what}", path.display());
+        let mut example = Self::default();
+        for line in text.lines().map_while(|line| line.strip_prefix('#')) {
+            let Some((word, rest)) = line.trim().split_once(':') else { continue };
+            example
+                .note(word, rest.trim())
+                .map_err(|what| wrong(format!("`{}`: {what}", line.trim())))?;
+        }
+        if example.expect.is_empty() {
+            return Err(wrong("it does not say how it ends: `# expect: completed`".to_owned()));
+        }
+        Ok(example)
+    }
+
+    fn note(&mut self, word: &str, rest: &str) -> Result<(), String> {
+        match word {
+            "input" => self.input = json(rest)?,
+            "expect" => rest.clone_into(&mut self.expect),
+            "output" => self.output = Some(json(rest)?),
+            "error" => self.error = Some(rest.to_owned()),
+            "then" => self.actions.push(action(rest)?),
+            "calls" => {
+                let list = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                let list = list.ok_or("expected a list of paths")?;
+                let paths = list.split(',').map(|path| path.trim().to_owned());
+                self.calls = Some(paths.filter(|path| !path.is_empty()).collect());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"))
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    // What comes last may hold blanks.
+    let mut words = text.splitn(4, ' ').map(str::to_owned);
+    let mut word = || words.next().unwrap_or_default();
+    match word().as_str() {
+        "await" => Ok(Action::Await { path: word(), status: word() }),
+        "cancel" => Ok(Action::Cancel),
+        "resolve" => {
+            let (path, verdict, output) = (word(), word(), word());
+            let output = if output.is_empty() { Value::Null } else { json(&output)? };
+            Ok(Action::Resolve { path, verdict, output })
+        }
+        other => Err(format!("nobody knows how to `{other}`")),
+    }
+}

@@ -1,0 +1,103 @@
+//! Runs an example and judges what came of it.
+
+use std::{path::Path, time::Duration};
+
+use rackwright_engine::{
+    Engine, EngineError, Outcome, RunHandle, RunRequest, load::Library, machine::Verdict,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    demo::{Calls, registry},
+    example::{Action, Example},
+};
+
+/// Far more than any example needs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
+    let wrong = |what: String| format!("{}: {what}", path.display());
+    let calls = Calls::default();
+    let bundle = Library::new().load(path).map_err(|problems| problems.to_string())?;
+    bundle.check(&registry(&calls)).map_err(|problems| problems.to_string())?;
+    let name = bundle.root().ok_or_else(|| wrong("it is empty".to_owned()))?.workflow.name.clone();
+    let engine = Engine::builder().store("memory:").registry(registry(&calls)).build().await;
+    let engine = engine.map_err(|error| wrong(error.to_string()))?;
+    let played = async {
+        engine.deploy_bundle(&bundle).await?;
+        let run = engine.start(RunRequest::new(&name).input(example.input.clone())).await?;
+        for action in &example.actions {
+            act(&engine, &run, action).await?;
+        }
+        // A run that waited for a person when the waiting began has gone on since.
+        loop {
+            let outcome = engine.run(run.id()).wait().await?;
+            if outcome.status.is_ended() || outcome.status.as_str() == example.expect {
+                return Ok(outcome);
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let outcome = match timeout(PATIENCE, played).await {
+        Ok(outcome) => outcome.map_err(|error: EngineError| wrong(error.to_string()))?,
+        Err(_) => return Err(wrong("it does not come to its end".to_owned())),
+    };
+    engine.shutdown().await.map_err(|error| wrong(error.to_string()))?;
+    judge(example, &outcome, &calls.paths()).map_err(wrong)
+}
+
+/// Does something from outside, as soon as the run is ready for it.
+async fn act(engine: &Engine, run: &RunHandle, action: &Action) -> Result<(), EngineError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let done = match action {
+            Action::Await { path, status } => {
+                if has_status(&run.view().await?.tree(), path, status) {
+                    return Ok(());
+                }
+                Err(EngineError::Refused(format!("`{path}` is not {status}")))
+            }
+            Action::Cancel => run.cancel("docs", None).await,
+            Action::Resolve { path, verdict, output } => {
+                let verdict = match verdict.as_str() {
+                    "done" => Verdict::Done(output.clone()),
+                    "retry" => Verdict::Retry,
+                    _ => Verdict::Failed,
+                };
+                engine.resolve(run.id(), path, verdict, "docs", "as the example says").await
+            }
+        };
+        match done {
+            Err(EngineError::Refused(_)) if Instant::now() < until => {
+                sleep(Duration::from_millis(5)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn has_status(tree: &[rackwright_engine::api::StepView], path: &str, status: &str) -> bool {
+    tree.iter().any(|step| {
+        (step.path == path && step.status == status) || has_status(&step.steps, path, status)
+    })
+}
+
+fn judge(example: &Example, outcome: &Outcome, calls: &[String]) -> Result<(), String> {
+    let errors = &outcome.errors;
+    if outcome.status.as_str() != example.expect {
+        let status = outcome.status;
+        return Err(format!("it says `{}`, and ends as `{status}`: {errors:#?}", example.expect));
+    }
+    if let Some(output) = example.output.as_ref().filter(|output| **output != *outcome.output) {
+        return Err(format!("it says that it gives {output}, and gives {}", outcome.output));
+    }
+    if let Some(code) = &example.error
+        && !errors.iter().any(|error| error.error.code == *code)
+    {
+        return Err(format!("it says that it fails with `{code}`, and fails with {errors:#?}"));
+    }
+    if let Some(expected) = example.calls.as_ref().filter(|expected| **expected != *calls) {
+        return Err(format!("it says that it calls {expected:?}, and calls {calls:?}"));
+    }
+    Ok(())
+}
