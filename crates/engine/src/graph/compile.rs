@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use super::{
     plan::{
-        ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
-        ScopePlan, StepPlan, TaskPlan, ThenPlan,
+        ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
+        ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
     },
     setting::{ATTEMPT_TIMEOUT, RetryPlan},
 };
@@ -170,12 +170,13 @@ impl Compiler<'_> {
             StepKind::Workflow { workflow, with, version } => {
                 KindPlan::Child(self.child(workflow, with, *version)?)
             }
-            StepKind::Parallel { parallel } => KindPlan::Parallel(
-                parallel
+            StepKind::Parallel { parallel, wait_for } => KindPlan::Parallel(ParallelPlan {
+                branches: parallel
                     .iter()
                     .map(|(name, branch)| self.branch(Some(name), branch))
                     .collect::<Compiled<_>>()?,
-            ),
+                enough: wait_for.enough(),
+            }),
             StepKind::Decision { decision } => KindPlan::Decision(
                 decision
                     .iter()

@@ -10,8 +10,8 @@ mod setting;
 pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
 pub use plan::{
-    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, Plan, PlanStep, ScopeIx,
-    ScopePlan, StepPlan, TaskPlan, ThenPlan,
+    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
+    ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
 };
 pub use render::{Format, render};
 pub(crate) use setting::ATTEMPT_TIMEOUT;

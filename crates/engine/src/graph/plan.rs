@@ -103,7 +103,7 @@ pub enum KindPlan {
     /// Runs another workflow.
     Child(ChildPlan),
     /// Runs scopes at the same time.
-    Parallel(Vec<ScopeIx>),
+    Parallel(ParallelPlan),
     /// Runs a scope for each element of a list.
     Map(MapPlan),
     /// Takes the first choice that holds.
@@ -147,6 +147,15 @@ pub struct ChildPlan {
     pub version: Version,
     /// Its input.
     pub with: Template,
+}
+
+/// Branches side by side.
+#[derive(Debug)]
+pub struct ParallelPlan {
+    /// The branches.
+    pub branches: Vec<ScopeIx>,
+    /// How many of them are enough; none: all are waited for.
+    pub enough: Option<u32>,
 }
 
 /// A map.

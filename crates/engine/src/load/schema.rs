@@ -158,9 +158,9 @@ fn restrict(schema: &mut Value) {
 
 /// One variant for each kind of step: what makes it, and what it may not have.
 fn kinds() -> Vec<Value> {
-    const ALL: [&str; 10] = [
+    const ALL: [&str; 11] = [
         "uses", "map", "workflow", "parallel", "decision", "set", "steps", "with", "output",
-        "retry",
+        "retry", "wait_for",
     ];
     let kind = |makes: &[&str], may: &[&str]| {
         let not: Vec<_> =
@@ -178,7 +178,7 @@ fn kinds() -> Vec<Value> {
         kind(&["map", "steps"], &["output"]),
         kind(&["map", "workflow"], &["with"]),
         kind(&["workflow"], &["with"]),
-        kind(&["parallel"], &[]),
+        kind(&["parallel"], &["wait_for"]),
         kind(&["decision"], &[]),
         kind(&["set"], &[]),
         kind(&["steps"], &["output"]),

@@ -9,6 +9,7 @@
 
 mod apply;
 mod attempt;
+mod close;
 mod decide;
 mod drained;
 mod event;

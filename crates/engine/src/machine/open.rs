@@ -76,7 +76,7 @@ impl RunState {
         let illegal = || self.illegal(event, TaskRef::main(step));
         let scopes: Vec<ScopeIx> = match (&self.plan_of(plan, step).kind, opening) {
             (KindPlan::Group(scope), Opening::Scopes) => vec![*scope],
-            (KindPlan::Parallel(branches), Opening::Scopes) => branches.clone(),
+            (KindPlan::Parallel(parallel), Opening::Scopes) => parallel.branches.clone(),
             (KindPlan::Map(_), Opening::Map(items)) => {
                 self.open_map(plan, step, items, at);
                 return Ok(());
@@ -220,10 +220,7 @@ impl RunState {
         };
         let ended = match &mut self.step_mut(owner).inner {
             Inner::None | Inner::Child(_) => false,
-            Inner::Scopes { open, .. } => {
-                *open -= 1;
-                *open == 0
-            }
+            Inner::Scopes { .. } => self.branch_closed(plan, owner),
             Inner::Map(map) => {
                 map.open -= 1;
                 map.failed += u32::from(result != RunStatus::Completed);
@@ -303,48 +300,6 @@ impl RunState {
         } else {
             RunStatus::Completed
         }
-    }
-
-    /// All scopes of a container have closed: it is final.
-    fn close_container(&mut self, plan: &Plan, step: StepRef) {
-        let scopes: Vec<ScopeRef> = match &self.step(step).inner {
-            Inner::None | Inner::Child(_) => Vec::new(),
-            Inner::Scopes { scopes, .. } => scopes.clone(),
-            Inner::Map(map) => map.scopes.clone(),
-        };
-        let results: Vec<RunStatus> =
-            scopes.iter().map(|scope| self.scope_result(*scope)).collect();
-        let phase = if results.contains(&RunStatus::Failed) {
-            Phase::Failed
-        } else if results.contains(&RunStatus::Cancelled) || self.map_was_cut(step) {
-            Phase::Cancelled
-        } else {
-            Phase::Completed
-        };
-        let output = self.container_output(plan, step, &scopes);
-        let error = (phase == Phase::Failed).then(|| self.container_error(step, &scopes));
-        let timed_out = self.step(step).main.timed_out && phase != Phase::Completed;
-        let main = &mut self.step_mut(step).main;
-        main.output = Some(output);
-        main.error = error.flatten();
-        self.set_phase(TaskRef::main(step), phase);
-        if timed_out {
-            self.fail_for_time(plan, step);
-        }
-        self.settle(plan, step, true, None);
-    }
-
-    /// A map that was halted from outside before all its items had started.
-    fn map_was_cut(&self, step: StepRef) -> bool {
-        matches!(&self.step(step).inner, Inner::Map(map) if map.scopes.len() < map.items.len())
-    }
-
-    fn container_error(&self, step: StepRef, scopes: &[ScopeRef]) -> Option<Arc<StepError>> {
-        if let Inner::Map(map) = &self.step(step).inner {
-            let message = format!("{} of {} items failed", map.failed, map.items.len());
-            return Some(Arc::new(StepError::permanent("engine.items_failed", message)));
-        }
-        scopes.iter().find_map(|scope| self.scope(*scope).error.clone())
     }
 }
 

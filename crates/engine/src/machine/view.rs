@@ -72,21 +72,13 @@ impl RunState {
     ) -> Arc<Value> {
         match &self.plan_of(plan, step).kind {
             KindPlan::Map(_) => {
-                let outputs = scopes.iter().map(|scope| match self.scope_result(*scope) {
-                    RunStatus::Completed => (*self.scope_output(plan, *scope)).clone(),
-                    RunStatus::Failed
-                    | RunStatus::Cancelled
-                    | RunStatus::Pending
-                    | RunStatus::Running
-                    | RunStatus::Waiting
-                    | RunStatus::Attention => Value::Null,
-                });
+                let outputs = scopes.iter().map(|scope| self.output_if_completed(plan, *scope));
                 Arc::new(outputs.collect())
             }
-            KindPlan::Parallel(branches) => {
-                let outputs = branches.iter().zip(scopes).map(|(branch, scope)| {
+            KindPlan::Parallel(parallel) => {
+                let outputs = parallel.branches.iter().zip(scopes).map(|(branch, scope)| {
                     let label = plan.scope(*branch).label.clone().unwrap_or_default();
-                    (label, (*self.scope_output(plan, *scope)).clone())
+                    (label, self.output_if_completed(plan, *scope))
                 });
                 Arc::new(Value::Object(outputs.collect()))
             }
@@ -94,6 +86,18 @@ impl RunState {
                 scopes.first().map(|scope| self.scope_output(plan, *scope)).unwrap_or_default()
             }
             KindPlan::Task(_) | KindPlan::Child(_) | KindPlan::Set(_) => Arc::default(),
+        }
+    }
+
+    fn output_if_completed(&self, plan: &Plan, scope: ScopeRef) -> Value {
+        match self.scope_result(scope) {
+            RunStatus::Completed => (*self.scope_output(plan, scope)).clone(),
+            RunStatus::Failed
+            | RunStatus::Cancelled
+            | RunStatus::Pending
+            | RunStatus::Running
+            | RunStatus::Waiting
+            | RunStatus::Attention => Value::Null,
         }
     }
 

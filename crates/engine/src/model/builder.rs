@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
     HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
-    TimeoutParts, Workflow,
+    TimeoutParts, WaitFor, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -114,7 +114,8 @@ impl Step {
         branches: impl IntoIterator<Item = (N, B)>,
     ) -> Self {
         let branches = branches.into_iter().map(|(name, branch)| (name.into(), branch.into()));
-        Self::new(id, StepKind::Parallel { parallel: branches.collect() })
+        let (parallel, wait_for) = (branches.collect(), WaitFor::All);
+        Self::new(id, StepKind::Parallel { parallel, wait_for })
     }
 
     /// Takes the first choice that holds.
@@ -148,6 +149,15 @@ impl Step {
             | StepKind::Decision { .. }
             | StepKind::Set { .. }
             | StepKind::Group { .. } => {}
+        }
+        self
+    }
+
+    /// Which branches of a `parallel` have to complete; other kinds have none and stay as they are.
+    #[must_use]
+    pub fn wait_for(mut self, branches: WaitFor) -> Self {
+        if let StepKind::Parallel { wait_for, .. } = &mut self.kind {
+            *wait_for = branches;
         }
         self
     }

@@ -33,7 +33,7 @@ fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
         StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
             branch(body, at, visitor);
         }
-        StepKind::Parallel { parallel } => {
+        StepKind::Parallel { parallel, .. } => {
             for (name, body) in parallel {
                 branch(body, &at.key("parallel").key(name), visitor);
             }

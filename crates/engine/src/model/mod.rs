@@ -1,6 +1,7 @@
 //! The workflow as data: what a YAML file or the Rust builder makes, and what the canonical form
 //! hashes. Pure: no clock, no randomness, no I/O.
 
+mod amount;
 mod builder;
 mod calls;
 mod condition;
@@ -14,6 +15,7 @@ mod status;
 mod step;
 mod workflow;
 
+pub use amount::{Amount, InvalidAmount, WaitFor};
 pub use builder::WorkflowBuilder;
 pub use condition::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator};
 pub use duration::{HumanDuration, InvalidDuration};

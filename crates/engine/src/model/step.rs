@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cleanup, Condition, OnError, Retry, Timeout, Version};
+use super::{Cleanup, Condition, OnError, Retry, Timeout, Version, WaitFor};
 
 /// A node of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,10 +102,15 @@ pub enum StepKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<Version>,
     },
-    /// Runs named branches at the same time. Output: an object, the branches' outputs by name.
+    /// Runs named branches at the same time. Output: an object, the branches' outputs by name, null
+    /// for those that did not complete.
     Parallel {
         /// The branches.
         parallel: IndexMap<String, Branch>,
+        /// Which of them have to complete: `all`, `any`, or so many. Once that is settled the
+        /// others are stopped; what they owe is met, and that they were stopped is no failure.
+        #[serde(default, skip_serializing_if = "is_default")]
+        wait_for: WaitFor,
     },
     /// Takes the first choice that holds.
     Decision {

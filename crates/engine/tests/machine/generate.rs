@@ -69,8 +69,11 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child].boxed();
     }
     let group = list(depth - 1).prop_map(|steps| json!({ "steps": steps }));
-    let parallel = (list(depth - 1), list(depth - 1))
-        .prop_map(|(a, b)| json!({ "parallel": { "a": { "steps": a }, "b": { "steps": b } } }));
+    let enough = prop_oneof![Just(json!("all")), Just(json!("any")), Just(json!(2))];
+    let parallel = (list(depth - 1), list(depth - 1), enough).prop_map(|(a, b, enough)| {
+        let branches = json!({ "a": { "steps": a }, "b": { "steps": b } });
+        json!({ "parallel": branches, "wait_for": enough })
+    });
     let map = (list(depth - 1), 0..5usize, 1..4u32, prop_oneof![Just("fail"), Just("continue")])
         .prop_map(|(steps, items, most, on_error)| {
             let over: Vec<_> = (0..items).collect();

@@ -111,6 +111,7 @@ impl Invariants {
             }
         }
         self.check_order(state);
+        check_races(plan, state);
     }
 
     /// Within a scope the obligations were met in reverse order of the starts.
@@ -122,6 +123,24 @@ impl Invariants {
                 scope.cleanups.iter().rev().filter(|step| met.contains(step)).collect();
             assert_eq!(met, owed);
         }
+    }
+}
+
+/// A `parallel` completed exactly if enough of its branches did.
+fn check_races(plan: &Plan, state: &RunState) {
+    for (number, step) in (0..).zip(&state.steps) {
+        let (KindPlan::Parallel(parallel), Inner::Scopes { scopes, .. }) =
+            (&state.plan_of(plan, StepRef(number)).kind, &step.inner)
+        else {
+            continue;
+        };
+        let completed = scopes.iter().map(|scope| state.scope(*scope)).filter(|scope| {
+            assert!(scope.closed, "a parallel ends before its branches");
+            !scope.failed && !scope.cancelled
+        });
+        let enough = parallel.enough.map_or(scopes.len(), |enough| enough as usize);
+        let won = completed.count() >= enough;
+        assert_eq!(step.main.phase == Phase::Completed, won, "step {number}");
     }
 }
 

@@ -6,4 +6,6 @@ mod driver;
 mod generate;
 mod invariants;
 mod properties;
+mod race;
+mod scripted;
 mod settings;

@@ -8,7 +8,7 @@ use crate::{
     expr::Template,
     model::{
         Body, Branch, Choice, Cleanup, Condition, Map, Otherwise, Pointer, Problem, Step, StepKind,
-        Then,
+        Then, WaitFor,
     },
 };
 
@@ -23,7 +23,9 @@ impl<'w> Checker<'_, 'w> {
             StepKind::Task { uses, with } => self.task(uses, with, at, frame),
             StepKind::Map { map, body } => self.map(map, body, at, frame),
             StepKind::Workflow { workflow, with, .. } => self.child(workflow, with, at, frame),
-            StepKind::Parallel { parallel } => self.parallel(parallel, at, frame),
+            StepKind::Parallel { parallel, wait_for } => {
+                self.parallel(parallel, *wait_for, at, frame);
+            }
             StepKind::Decision { decision } => self.decision(decision, at, frame),
             StepKind::Set { set } => drop(self.template(set, &at.key("set"), frame)),
             StepKind::Group { body } => self.branch(body, at, frame, None),
@@ -169,15 +171,29 @@ impl<'w> Checker<'_, 'w> {
     fn parallel(
         &mut self,
         branches: &'w IndexMap<String, Branch>,
+        wait_for: WaitFor,
         at: &Pointer,
         frame: &Frame<'_, 'w>,
     ) {
+        self.wait_for(wait_for, branches.len(), &at.key("wait_for"));
         let at = at.key("parallel");
         if branches.is_empty() {
             self.report(Problem::new("empty-list", at.clone(), "nothing runs in parallel here"));
         }
         for (name, branch) in branches {
             self.branch(branch, &at.key(name), frame, None);
+        }
+    }
+
+    fn wait_for(&mut self, wait_for: WaitFor, branches: usize, at: &Pointer) {
+        let WaitFor::Count(count) = wait_for else { return };
+        if count == 0 || count as usize > branches {
+            let message = format!("`wait_for: {count}` is not from 1 to {branches}");
+            self.report(
+                Problem::new("out-of-range", at.clone(), message)
+                    .label(format!("there are {branches} branches"))
+                    .help("leave it out to wait for all of them"),
+            );
         }
     }
 

@@ -128,7 +128,7 @@ fn inner_lists(step: &Step) -> Vec<&[Step]> {
         StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
             vec![&body.steps]
         }
-        StepKind::Parallel { parallel } => {
+        StepKind::Parallel { parallel, .. } => {
             parallel.values().map(|branch| branch.steps.as_slice()).collect()
         }
         StepKind::Decision { decision } => decision

@@ -205,8 +205,12 @@ impl Picture {
                 let inner = self.group(headline(step), group, false);
                 self.list(&body.steps, Some(inner))
             }
-            StepKind::Parallel { parallel } => {
-                let inner = self.group(headline(step), group, false);
+            StepKind::Parallel { parallel, wait_for } => {
+                let mut title = headline(step);
+                if let Some(enough) = wait_for.enough() {
+                    title = format!("{title} · until {enough} completed");
+                }
+                let inner = self.group(title, group, false);
                 let mut whole = Part::default();
                 for (name, Branch { steps, .. }) in parallel {
                     let branch = self.group(name.clone(), Some(inner), false);

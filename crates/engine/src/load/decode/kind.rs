@@ -56,6 +56,9 @@ impl Decoder<'_> {
         if fields.has("retry") && kind != "uses" {
             self.misplaced(fields, "retry", "only a step with `uses` is tried again");
         }
+        if fields.has("wait_for") && kind != "parallel" {
+            self.misplaced(fields, "wait_for", "it counts the branches of a `parallel`");
+        }
         match kind {
             "uses" => {
                 let with = self.with(fields);
@@ -73,8 +76,10 @@ impl Decoder<'_> {
                 Some(StepKind::Map { map: map?, body: body? })
             }
             "parallel" => {
-                let parallel = self.optional(fields, "parallel", Self::branches)?;
-                Some(StepKind::Parallel { parallel })
+                let parallel = self.optional(fields, "parallel", Self::branches);
+                let wait_for = self.optional(fields, "wait_for", Self::wait_for);
+                let wait_for = wait_for.unwrap_or_default();
+                Some(StepKind::Parallel { parallel: parallel?, wait_for })
             }
             "decision" => {
                 let decision = self.optional(fields, "decision", Self::choices)?;

@@ -2,6 +2,7 @@
 //! was reported. Where `Some` comes back the model may still lack what was wrong in it, so a
 //! workflow counts only if nothing was reported.
 
+mod amount;
 mod choice;
 mod condition;
 mod fields;

@@ -50,6 +50,7 @@ pub(super) const STEP: Shape = Shape {
         "map",
         "workflow",
         "parallel",
+        "wait_for",
         "decision",
         "set",
         "steps",

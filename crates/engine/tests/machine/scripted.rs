@@ -1,0 +1,128 @@
+//! A run whose attempts end as the test says, step by step, by their paths.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use rackwright_engine::{
+    ErrorClass, RunId, RunStatus, StepError,
+    graph::{Plan, compile},
+    machine::{Call, Cancel, Command, Created, Env, Event, Input, RunState, Turn, fold, react},
+    model::{NodeId, Timestamp},
+};
+use serde_json::{Value, json};
+
+use crate::driver::{assert_same, effect};
+
+pub(crate) struct Script {
+    pub(crate) plan: Plan,
+    pub(crate) state: RunState,
+    pub(crate) journal: Vec<(Timestamp, Event)>,
+    /// Attempts under way.
+    pub(crate) calls: Vec<Call>,
+    /// Attempts that were told to stop.
+    pub(crate) told: Vec<String>,
+    now: Timestamp,
+    epoch: u64,
+}
+
+impl Script {
+    pub(crate) fn new(steps: Value) -> Self {
+        let flow = json!({ "workflow": "scripted", "steps": steps });
+        let plan = compile(&serde_json::from_value(flow).unwrap(), &effect).unwrap();
+        let now = Timestamp::from_micros(0);
+        let run = RunId::from_parts(now, 1);
+        let created = Created {
+            run,
+            workflow: plan.name.clone(),
+            version: plan.version,
+            input: Arc::new(Value::Null),
+            parent: None,
+            root: run,
+            labels: BTreeMap::new(),
+        };
+        let state = RunState::new(&plan, created.clone());
+        let journal = vec![(now, Event::Created(Box::new(created)))];
+        let (calls, told) = (Vec::new(), Vec::new());
+        let mut script = Self { plan, state, journal, calls, told, now, epoch: 0 };
+        script.claim();
+        script
+    }
+
+    fn claim(&mut self) {
+        self.epoch += 1;
+        let node = NodeId(self.state.created.run.0);
+        self.feed(Input::Claim { node, epoch: self.epoch });
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now = self.now;
+        let mut turn = Turn::default();
+        let mut env = Env { now, random: &mut || 1 };
+        react(&self.plan, &mut self.state, input, &mut env, &mut turn).unwrap();
+        self.journal.extend(turn.events.into_iter().map(|event| (now, event)));
+        for command in turn.commands {
+            match command {
+                Command::Run(call) => self.calls.push(call),
+                Command::Stop { task } => self.told.push(self.state.task_path(&self.plan, task)),
+                Command::Observe(_)
+                | Command::StartChild { .. }
+                | Command::StopChild { .. }
+                | Command::Ended { .. } => {}
+            }
+        }
+        let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        assert_same(&folded, &self.state);
+    }
+
+    /// The paths of the attempts under way.
+    pub(crate) fn open(&self) -> Vec<&str> {
+        self.calls.iter().map(|call| call.path.as_str()).collect()
+    }
+
+    fn end(&mut self, path: &str, result: Result<Value, StepError>) {
+        let open = self.calls.iter().position(|call| call.path == path);
+        let open = open.unwrap_or_else(|| panic!("{path} is not among {:?}", self.open()));
+        let Call { task, attempt, .. } = self.calls.remove(open);
+        self.feed(Input::AttemptEnded { task, attempt, result });
+    }
+
+    /// The attempt gives its path.
+    pub(crate) fn done(&mut self, path: &str) {
+        self.end(path, Ok(json!(path)));
+    }
+
+    pub(crate) fn fail(&mut self, path: &str) {
+        self.end(path, Err(StepError::permanent("x.error", "failed")));
+    }
+
+    /// The attempt ends as one that was told to stop.
+    pub(crate) fn stop(&mut self, path: &str) {
+        self.end(path, Err(StepError::new("x.stopped", ErrorClass::Cancelled, "stopped")));
+    }
+
+    pub(crate) fn cancel(&mut self) {
+        self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+    }
+
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+        self.feed(Input::Tick);
+    }
+
+    /// The node dies and another one takes the run over.
+    pub(crate) fn crash(&mut self) {
+        self.state = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        self.calls.clear();
+        self.claim();
+    }
+
+    /// How the first step ended, and what it gave.
+    pub(crate) fn first(&self) -> (&'static str, Value) {
+        let main = &self.state.steps[0].main;
+        (main.phase.as_str(), main.output.as_deref().cloned().unwrap_or_default())
+    }
+
+    pub(crate) fn ended(&self, status: RunStatus) {
+        assert_eq!((self.state.status, self.open()), (status, Vec::new()));
+        assert_eq!((self.state.in_flight, self.state.next_timer()), (0, None));
+    }
+}
