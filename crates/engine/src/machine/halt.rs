@@ -59,9 +59,13 @@ impl RunState {
             }
             (Phase::Running, Inner::Map(map)) => {
                 map.halted = true;
-                let scopes = map.scopes.clone();
+                let (scopes, idle) = (map.scopes.clone(), map.open == 0);
                 for scope in scopes {
                     self.stop_scope(plan, scope);
+                }
+                // Stopped in the turn that opened it: no end of an item will end it.
+                if idle {
+                    self.close_container(plan, step);
                 }
             }
             (Phase::Retrying(_), _) => {

@@ -90,7 +90,8 @@ impl Driver {
 
     pub(crate) fn feed(&mut self, input: Input) {
         let mut turn = Turn::default();
-        let mut seed = u64::from(self.choose(u32::MAX));
+        // No two turns draw the same numbers: they become the ids of child runs.
+        let mut seed = u64::from(self.choose(u32::MAX)) << 32 | self.next as u64;
         let mut random = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             seed
