@@ -90,6 +90,7 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
+            | Event::ScopeFailed { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

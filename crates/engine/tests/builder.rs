@@ -7,7 +7,7 @@ use rackwright_engine::{
     load::load_str,
     model::{
         Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, HumanDuration, Map, Next, NotOf,
-        Retry, Step, TimeoutParts,
+        Retry, Step, TimeoutParts, Undo,
     },
 };
 use serde_json::json;
@@ -27,6 +27,7 @@ steps:
     retry: { max_attempts: 3, backoff: exponential, delay: 5s, max_delay: 1m, on: [transient] }
     timeout: { attempt: 30s, total: 5m }
     cleanup: { policy: on_failure, uses: demo.bye, with: { loud: true }, retry: { max_attempts: 4, delay: 2s }, timeout: 1m }
+    undo: { uses: demo.back, with: "{{ steps.hello.output }}", retry: { max_attempts: 2, delay: 2s }, timeout: 3m }
   - id: both
     when: "{{ input.name }}"
     parallel:
@@ -78,6 +79,9 @@ fn built() -> Workflow {
         .policy(CleanupPolicy::OnFailure)
         .retry(Retry::attempts(4).constant(seconds(2)))
         .timeout(seconds(60));
+    let back = Undo::new("demo.back", json!("{{ steps.hello.output }}"))
+        .retry(Retry::attempts(2).constant(seconds(2)))
+        .timeout(seconds(180));
     let hello = Step::task("hello", "demo.hello")
         .description("Says hello.")
         .with(json!({ "name": "{{ input.name }}" }))
@@ -91,7 +95,8 @@ fn built() -> Workflow {
             attempt: Some(seconds(30).into()),
             total: Some(HumanDuration(seconds(300))),
         })
-        .cleanup(bye);
+        .cleanup(bye)
+        .undo(back);
     let both = Step::parallel(
         "both",
         [

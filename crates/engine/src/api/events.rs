@@ -194,6 +194,10 @@ impl Follower {
 }
 
 fn path_of(view: &RunView, event: &Event) -> Option<String> {
+    if let Event::ScopeFailed { scope, .. } = event {
+        let owner = view.state().scopes.get(scope.0 as usize)?.owner?;
+        return Some(view.state().path(view.plan(), owner));
+    }
     let step = event.step()?;
     let role = match event {
         Event::Started { task, .. }
@@ -211,6 +215,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::Skipped { .. }
         | Event::Opened { .. }
         | Event::ItemsStarted { .. }
+        | Event::ScopeFailed { .. }
         | Event::Closed { .. }
         | Event::ChildStarted { .. }
         | Event::ChildEnded { .. }

@@ -169,6 +169,7 @@ impl RunView {
             | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
+            | Event::ScopeFailed { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -201,7 +202,7 @@ impl RunView {
     /// A scope that closes ends the container that holds it, and may end those around it.
     fn note_scopes(&mut self, event: &Event, at: Timestamp) {
         let mut scope = match event {
-            Event::Closed { scope, .. } => Some(*scope),
+            Event::Closed { scope, .. } | Event::ScopeFailed { scope, .. } => Some(*scope),
             Event::Created(_)
             | Event::Claimed { .. }
             | Event::Started { .. }

@@ -17,7 +17,7 @@ use crate::{
     expr::{Predicate, Template},
     model::{
         Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, Otherwise, Retry, Setting,
-        Step, StepKind, Then, Timeout, Version, Workflow,
+        Step, StepKind, Then, Timeout, Undo, Version, Workflow,
     },
     step::Effect,
 };
@@ -134,6 +134,7 @@ impl Compiler<'_> {
     ) -> Compiled<StepPlan> {
         let when = step.when.as_ref().map(|when| self.predicate(when)).transpose()?;
         let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
+        let undo = step.undo.as_ref().map(|undo| self.undo(undo)).transpose()?;
         let next = step.next.as_ref().map(|next| self.jump(scope, next)).transpose()?;
         let is_task = matches!(step.kind, StepKind::Task { .. });
         let total_timeout = match &step.timeout {
@@ -153,7 +154,7 @@ impl Compiler<'_> {
             total_timeout,
             on_error: step.on_error,
             cleanup,
-            undo: None,
+            undo,
             next,
         })
     }
@@ -262,6 +263,13 @@ impl Compiler<'_> {
         let timeout = cleanup.timeout.as_ref().or(timeout.as_ref());
         let task = self.task(&cleanup.uses, &cleanup.with, retry, timeout)?;
         Ok(CleanupPlan { policy: cleanup.policy, task })
+    }
+
+    fn undo(&self, undo: &Undo) -> Compiled<TaskPlan> {
+        let Defaults { timeout, retry } = &self.workflow.defaults;
+        let retry = undo.retry.as_ref().or(retry.as_ref());
+        let timeout = undo.timeout.as_ref().or(timeout.as_ref());
+        self.task(&undo.uses, &undo.with, retry, timeout)
     }
 
     fn task(

@@ -137,6 +137,7 @@ fn restrict(schema: &mut Value) {
         ),
         ("/definitions/Map/properties/max_concurrency", &json!({ "minimum": 1 })),
         ("/definitions/Cleanup/properties/uses", &executor),
+        ("/definitions/Undo/properties/uses", &executor),
         ("/definitions/Retry/properties/max_attempts/anyOf/0", &json!({ "minimum": 1 })),
         ("/definitions/Retry/properties/jitter", &json!({ "minimum": 0, "maximum": 1 })),
         ("/definitions/Retry/properties/on", &at_least_one),

@@ -52,9 +52,8 @@ impl RunState {
             Event::Skipped { step, reason } => self.skipped(plan, event, *step, *reason),
             Event::Opened { step, opening } => self.opened(plan, event, *step, opening, at),
             Event::ItemsStarted { step, upto } => self.items_started(plan, event, *step, *upto),
-            Event::Closed { scope, output, error } => {
-                self.closed(plan, event, *scope, output.as_ref(), error.as_ref())
-            }
+            Event::ScopeFailed { scope, error } => self.scope_failed(plan, event, *scope, error),
+            Event::Closed { scope, output } => self.closed(plan, event, *scope, output.as_ref()),
             Event::ChildStarted { step, run } => {
                 self.expect_main(event, *step, |phase| *phase == Phase::Pending)?;
                 self.step_mut(*step).inner = Inner::Child(*run);
@@ -71,9 +70,7 @@ impl RunState {
                 self.stop_scope(plan, Self::ROOT);
                 Ok(())
             }
-            Event::Ended { status, output, error } => {
-                self.ended(plan, event, *status, output.as_ref(), error.as_ref())
-            }
+            Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
     }
 
@@ -169,9 +166,12 @@ impl RunState {
         if let Some(deadline) = self.step_mut(step).main.deadline.take() {
             self.timers.remove(&(deadline, TaskRef::main(step), TimerKind::Total));
         }
+        let completed = self.step(step).main.phase == Phase::Completed;
+        if completed && step_plan.undo.is_some() {
+            self.owe(TaskRef::undo(step));
+        }
         let state = self.step(step);
         let (scope, place) = (state.scope, state.place);
-        let completed = state.main.phase == Phase::Completed;
         let met = match state.main.phase {
             Phase::Completed | Phase::Skipped(_) => true,
             Phase::Failed => step_plan.on_error == OnError::Continue,
@@ -245,7 +245,7 @@ impl RunState {
         let scope = self.step(step).scope;
         self.scope_mut(scope).active += 1;
         if step_plan.cleanup.is_some() {
-            self.scope_mut(scope).cleanups.push(step);
+            self.owe(TaskRef::cleanup(step));
         }
         if let Some(total) = step_plan.total_timeout {
             let deadline = at.after(total);
@@ -307,17 +307,6 @@ impl RunState {
             Role::Cleanup => step.owed.as_deref_mut()?.cleanup.as_mut(),
             Role::Undo => step.owed.as_deref_mut()?.undo.as_mut(),
         }
-    }
-
-    /// Makes room for the life of an obligation that begins.
-    pub(super) fn begin_owed(&mut self, task: TaskRef) {
-        let owed = &mut self.step_mut(task.step).owed;
-        let life = match task.role {
-            Role::Main => return,
-            Role::Cleanup => &mut owed.get_or_insert_default().cleanup,
-            Role::Undo => &mut owed.get_or_insert_default().undo,
-        };
-        life.get_or_insert(Execution::NEW);
     }
 
     pub(super) fn record(&mut self, plan: &Plan, task: TaskRef, error: &StepError) {

@@ -90,10 +90,10 @@ impl RunState {
             execution.error = None;
         }
         self.set_phase(task, Phase::Completed);
-        if !task.is_main() {
-            self.todo.push_back(Todo::Drained(self.step(task.step).scope));
-        } else {
+        if task.is_main() {
             self.settle(plan, task.step, was_active, None);
+        } else {
+            self.obligation_ended(task);
         }
     }
 
@@ -311,7 +311,7 @@ impl RunState {
         if !task.is_main() {
             self.record(plan, task, &error);
             self.set_phase(task, Phase::Failed);
-            self.todo.push_back(Todo::Drained(self.step(task.step).scope));
+            self.obligation_ended(task);
         } else {
             self.give_up(plan, task, true);
         }

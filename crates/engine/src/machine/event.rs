@@ -309,6 +309,14 @@ pub enum Event {
         /// One more than the last of them.
         upto: u32,
     },
+    /// All steps of a scope went well, but its output can't be computed. Comes before its
+    /// obligations are met, because they depend on how the scope ends.
+    ScopeFailed {
+        /// Which.
+        scope: ScopeRef,
+        /// Why.
+        error: Arc<StepError>,
+    },
     /// A scope ended; not used for the workflow's own, which ends with [`Event::Ended`].
     Closed {
         /// Which.
@@ -316,9 +324,6 @@ pub enum Event {
         /// Its output, where the workflow declares one; otherwise it follows from its steps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
-        /// Why the output could not be computed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<Arc<StepError>>,
     },
     /// A child run was created with this commit.
     ChildStarted {
@@ -353,9 +358,6 @@ pub enum Event {
         /// Its output, where the workflow declares one; otherwise it follows from its steps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Arc<Value>>,
-        /// Why the output could not be computed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<Arc<StepError>>,
     },
 }
 
@@ -378,6 +380,7 @@ impl Event {
             Self::Skipped { .. } => "skipped",
             Self::Opened { .. } => "opened",
             Self::ItemsStarted { .. } => "items_started",
+            Self::ScopeFailed { .. } => "scope_failed",
             Self::Closed { .. } => "closed",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildEnded { .. } => "child_ended",
@@ -408,6 +411,7 @@ impl Event {
             | Self::TimedOut { step } => Some(*step),
             Self::Created(_)
             | Self::Claimed { .. }
+            | Self::ScopeFailed { .. }
             | Self::Closed { .. }
             | Self::CancelRequested(_)
             | Self::Ended { .. } => None,

@@ -16,6 +16,7 @@ mod event;
 mod halt;
 mod input;
 mod open;
+mod owed;
 mod ready;
 mod state;
 mod view;
@@ -26,6 +27,7 @@ pub use event::{
     TaskRef, Verdict,
 };
 pub use input::{Input, absorb, react};
+pub use owed::Obligation;
 pub use state::{
     Execution, IllegalEvent, Inner, MapState, Owed, Phase, RunState, ScopeState, StepState, fold,
 };

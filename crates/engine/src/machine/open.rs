@@ -45,7 +45,7 @@ impl RunState {
             cancelled: false,
             closed: false,
             output: None,
-            cleanups: Vec::new(),
+            owed: Vec::new(),
         });
         for place in 0..len {
             let unmet = plan.step(ix, place).needs;
@@ -196,7 +196,6 @@ impl RunState {
         event: &Event,
         scope: ScopeRef,
         output: Option<&Arc<Value>>,
-        error: Option<&Arc<StepError>>,
     ) -> Applied {
         let owner = self
             .scopes
@@ -204,10 +203,7 @@ impl RunState {
             .filter(|_| self.is_drained(scope))
             .and_then(|state| state.owner)
             .ok_or_else(|| self.illegal_for_run(event, "not about to close that scope"))?;
-        if let Some(error) = error {
-            self.record(plan, TaskRef::main(owner), error);
-        }
-        self.close_scope(plan, scope, output, error);
+        self.close_scope(plan, scope, output);
         let result = self.scope_result(scope);
         let map_on_error = match &self.plan_of(plan, owner).kind {
             KindPlan::Map(map) => map.on_error,
@@ -243,19 +239,11 @@ impl RunState {
         event: &Event,
         status: RunStatus,
         output: Option<&Arc<Value>>,
-        error: Option<&Arc<StepError>>,
     ) -> Applied {
         if !self.is_drained(Self::ROOT) || !status.is_ended() {
             return Err(self.illegal_for_run(event, self.status.as_str()));
         }
-        if let Some(error) = error {
-            self.errors.push(super::RunError {
-                path: "output".to_owned(),
-                attempt: 0,
-                error: (**error).clone(),
-            });
-        }
-        self.close_scope(plan, Self::ROOT, output, error);
+        self.close_scope(plan, Self::ROOT, output);
         if status == RunStatus::Completed {
             self.output = self.scope_output(plan, Self::ROOT);
         }
@@ -265,13 +253,33 @@ impl RunState {
         Ok(())
     }
 
-    fn close_scope(
+    pub(super) fn scope_failed(
         &mut self,
         plan: &Plan,
+        event: &Event,
         scope: ScopeRef,
-        output: Option<&Arc<Value>>,
-        error: Option<&Arc<StepError>>,
-    ) {
+        error: &Arc<StepError>,
+    ) -> Applied {
+        let open = self.scopes.get(scope.0 as usize).is_some_and(|it| !it.failed);
+        if !open || !self.is_drained(scope) {
+            return Err(self.illegal_for_run(event, "not about to close that scope"));
+        }
+        match self.scope(scope).owner {
+            Some(owner) => self.record(plan, TaskRef::main(owner), error),
+            None => self.errors.push(super::RunError {
+                path: "output".to_owned(),
+                attempt: 0,
+                error: (**error).clone(),
+            }),
+        }
+        let state = self.scope_mut(scope);
+        state.failed = true;
+        state.error = Some(Arc::clone(error));
+        self.check_drained(scope);
+        Ok(())
+    }
+
+    fn close_scope(&mut self, plan: &Plan, scope: ScopeRef, output: Option<&Arc<Value>>) {
         let len = plan.scope(self.scope(scope).plan).len;
         let first = self.scope(scope).first.0;
         for step in (first..first + len).map(StepRef) {
@@ -284,10 +292,7 @@ impl RunState {
         state.unsettled = 0;
         state.closed = true;
         state.output = output.cloned();
-        if let Some(error) = error {
-            state.failed = true;
-            state.error = Some(Arc::clone(error));
-        }
+        self.float_undos(scope);
     }
 
     /// How a scope ended, or would end now.

@@ -8,8 +8,9 @@ use std::{
 use serde_json::Value;
 use thiserror::Error;
 
-use super::event::{
-    Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef,
+use super::{
+    event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
+    owed::Obligation,
 };
 use crate::{
     graph::{Plan, ScopeIx, StepPlan},
@@ -236,8 +237,9 @@ pub struct ScopeState {
     pub closed: bool,
     /// Its declared output, once it has ended.
     pub output: Option<Arc<Value>>,
-    /// Steps with a cleanup, in the order of their starts.
-    pub cleanups: Vec<StepRef>,
+    /// What is or may become owed before it ends, in the order in which that arose: cleanups of
+    /// its steps, undos of these and of scopes inside of it that completed.
+    pub owed: Vec<Obligation>,
 }
 
 /// What to look at next; made by [`RunState::apply`], looked at by [`super::advance`]. Entries may
@@ -288,6 +290,8 @@ pub struct RunState {
     pub attention: u32,
     /// Child runs that have not ended.
     pub children: u32,
+    /// How many obligations have arisen.
+    pub(super) obligations: u32,
     pub(super) todo: VecDeque<Todo>,
     pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
 }
@@ -308,6 +312,7 @@ impl RunState {
             in_flight: 0,
             attention: 0,
             children: 0,
+            obligations: 0,
             todo: VecDeque::new(),
             timers: BTreeSet::new(),
         };

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
     HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
-    TimeoutParts, WaitFor, Workflow,
+    TimeoutParts, Undo, WaitFor, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -208,6 +208,13 @@ impl Step {
     #[must_use]
     pub fn cleanup(mut self, cleanup: Cleanup) -> Self {
         self.cleanup = Some(cleanup);
+        self
+    }
+
+    /// What takes back what it completed, when its list or one around it fails.
+    #[must_use]
+    pub fn undo(mut self, undo: Undo) -> Self {
+        self.undo = Some(undo);
         self
     }
 

@@ -13,6 +13,7 @@ mod problem;
 mod setting;
 mod status;
 mod step;
+mod undo;
 mod workflow;
 
 pub use amount::{Amount, InvalidAmount, WaitFor};
@@ -28,4 +29,5 @@ pub use problem::{Pointer, Problem};
 pub use setting::Setting;
 pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
+pub use undo::Undo;
 pub use workflow::Workflow;

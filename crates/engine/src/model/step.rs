@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cleanup, Condition, OnError, Retry, Timeout, Version, WaitFor};
+use super::{Cleanup, Condition, OnError, Retry, Timeout, Undo, Version, WaitFor};
 
 /// A node of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,9 @@ pub struct Step {
     /// What is owed once it has started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanup: Option<Cleanup>,
+    /// What takes back what it completed, when its list or one around it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
     /// Where the list continues after this step; what lies between is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
@@ -54,6 +57,7 @@ impl Step {
             timeout: None,
             on_error: OnError::default(),
             cleanup: None,
+            undo: None,
             next: None,
         }
     }

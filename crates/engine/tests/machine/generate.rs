@@ -108,14 +108,24 @@ fn policies() -> impl Strategy<Value = Value> {
     );
     let timeout = prop::option::weighted(0.1, Just("30s"));
     let attempt = prop::option::weighted(0.2, Just("{{ input.n }}h"));
-    (retry, cleanup, (timeout, attempt), prop::bool::weighted(0.2), prop::bool::weighted(0.1))
-        .prop_map(|(retry, cleanup, (timeout, attempt), goes_on, off)| {
+    let undo = prop::option::weighted(0.3, prop_oneof![Just("x.idem"), Just("x.verify")]);
+    (
+        retry,
+        (cleanup, undo),
+        (timeout, attempt),
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(retry, (cleanup, undo), (timeout, attempt), goes_on, off)| {
             let mut out = json!({});
             if let Some(attempts) = retry {
                 out["retry"] = json!({ "max_attempts": attempts, "delay": "1s" });
             }
             if let Some(policy) = cleanup {
                 out["cleanup"] = json!({ "policy": policy, "uses": "x.idem" });
+            }
+            if let Some(uses) = undo {
+                out["undo"] = json!({ "uses": uses, "with": { "v": "{{ input.n }}" } });
             }
             if let Some(timeout) = timeout {
                 out["timeout"] = json!({ "total": timeout });

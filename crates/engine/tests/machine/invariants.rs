@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use rackwright_engine::{
     graph::{KindPlan, Plan},
-    machine::{Event, Inner, Phase, Role, RunState, StepRef, TaskRef},
+    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, StepRef, TaskRef},
     model::{CleanupPolicy, OnError, Timestamp},
 };
 
@@ -12,7 +12,6 @@ use rackwright_engine::{
 pub(crate) struct Invariants {
     completed: HashSet<TaskRef>,
     starts: HashMap<TaskRef, u32>,
-    started_cleanups: Vec<StepRef>,
 }
 
 impl Invariants {
@@ -46,6 +45,7 @@ impl Invariants {
                 | Event::Saved { .. }
                 | Event::Reported { .. }
                 | Event::Skipped { .. }
+                | Event::ScopeFailed { .. }
                 | Event::Closed { .. }
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }
@@ -61,23 +61,19 @@ impl Invariants {
         let before = self.starts.insert(task, attempt).unwrap_or(0);
         assert!(attempt == before || attempt == before + 1, "attempt {attempt} after {before}");
         let phase = state.execution(task).map(|it| it.phase.clone());
-        if task.role == Role::Cleanup {
-            if attempt == 1 && phase.is_none() {
-                self.started_cleanups.push(task.step);
-                assert_cleanup_in_time(state, task.step);
+        if !task.is_main() {
+            if phase.is_none() {
+                assert_obligation_in_time(plan, state, task);
             }
-            return;
+        } else {
+            assert_needs_met(plan, state, task.step);
+            if attempt > before && phase == Some(Phase::Pending) {
+                assert_may_start(state, task.step);
+            }
         }
-        assert_needs_met(plan, state, task.step);
-        if attempt > before && phase == Some(Phase::Pending) {
-            assert_may_start(state, task.step);
-        }
-        if let KindPlan::Task(call) = &state.plan_of(plan, task.step).kind
-            && call.uses == "x.verify"
-            && attempt == before
-        {
+        if uses(plan, state, task) == Some("x.verify") && attempt == before {
             // The same attempt again: only because an observation cleared it.
-            assert_eq!(phase, Some(Phase::Cleared), "a Verify step repeats unobserved");
+            assert_eq!(phase, Some(Phase::Cleared), "a Verify task repeats unobserved");
         }
     }
 
@@ -88,41 +84,13 @@ impl Invariants {
         for (number, step) in (0..).zip(&state.steps) {
             let step_ref = StepRef(number);
             assert!(step.main.phase.is_final(), "step {number} is {:?}", step.main.phase);
-            let Some(cleanup) = &state.plan_of(plan, step_ref).cleanup else { continue };
-            let begun = state.scope(step.scope).cleanups.contains(&step_ref);
-            let performed =
-                state.execution(TaskRef::cleanup(step_ref)).is_some_and(|it| it.phase.is_final());
-            let (succeeded, scope_failed) =
-                (step.main.phase == Phase::Completed, state.scope(step.scope).failed);
-            match cleanup.policy {
-                CleanupPolicy::Always => assert_eq!(begun, performed, "owed: step {number}"),
-                CleanupPolicy::Never => assert!(!performed),
-                CleanupPolicy::OnSuccess => assert!(!performed || (succeeded && !scope_failed)),
-                CleanupPolicy::OnFailure => {
-                    assert!(
-                        !performed
-                            || !succeeded
-                            || scope_failed
-                            || state.cancel.is_some()
-                            || state.scope(step.scope).cancelled
-                    );
-                    assert!(performed || !begun || succeeded, "owed after a failure: {number}");
-                }
-            }
+            check_cleanup(plan, state, step_ref);
+            check_undo(plan, state, step_ref);
         }
-        self.check_order(state);
-        check_races(plan, state);
-    }
-
-    /// Within a scope the obligations were met in reverse order of the starts.
-    fn check_order(&self, state: &RunState) {
         for scope in &state.scopes {
-            let met: Vec<_> =
-                self.started_cleanups.iter().filter(|step| scope.cleanups.contains(step)).collect();
-            let owed: Vec<_> =
-                scope.cleanups.iter().rev().filter(|step| met.contains(step)).collect();
-            assert_eq!(met, owed);
+            assert!(scope.closed && scope.owed.is_empty(), "a scope ended and left a debt");
         }
+        check_races(plan, state);
     }
 }
 
@@ -142,6 +110,70 @@ fn check_races(plan: &Plan, state: &RunState) {
         let won = completed.count() >= enough;
         assert_eq!(step.main.phase == Phase::Completed, won, "step {number}");
     }
+}
+
+/// The executor that a task calls.
+fn uses<'p>(plan: &'p Plan, state: &RunState, task: TaskRef) -> Option<&'p str> {
+    let step = state.plan_of(plan, task.step);
+    let called = match (task.role, &step.kind) {
+        (Role::Main, KindPlan::Task(call)) => Some(call),
+        (Role::Main, _) => None,
+        (Role::Cleanup, _) => step.cleanup.as_ref().map(|it| &it.task),
+        (Role::Undo, _) => step.undo.as_ref(),
+    };
+    called.map(|call| call.uses.as_str())
+}
+
+/// Whether an obligation was met, or given up by a person. None is left half done.
+fn performed(state: &RunState, task: TaskRef) -> bool {
+    let phase = state.execution(task).map(|it| &it.phase);
+    assert!(phase.is_none_or(Phase::is_final), "{task:?} is {phase:?} at the end");
+    phase.is_some()
+}
+
+fn check_cleanup(plan: &Plan, state: &RunState, step: StepRef) {
+    let Some(cleanup) = &state.plan_of(plan, step).cleanup else { return };
+    let me = state.step(step);
+    let performed = performed(state, TaskRef::cleanup(step));
+    let started = match &me.main.phase {
+        // A step that could not start failed without having begun.
+        Phase::Failed => me.main.attempt > 0 || !matches!(me.inner, Inner::None),
+        Phase::Skipped(_) => false,
+        _ => true,
+    };
+    // A `set` starts and ends at once, and is over before it could leave anything.
+    let begun = started && !matches!(state.plan_of(plan, step).kind, KindPlan::Set(_));
+    let well = me.main.phase == Phase::Completed && !went_wrong(state, me.scope);
+    let owed = match cleanup.policy {
+        CleanupPolicy::Always => begun,
+        CleanupPolicy::OnSuccess => begun && well,
+        CleanupPolicy::OnFailure => begun && !well,
+        CleanupPolicy::Never => false,
+    };
+    assert_eq!(performed, owed, "cleanup of step {}", step.0);
+}
+
+/// What a step completed is taken back exactly if something around it went wrong.
+fn check_undo(plan: &Plan, state: &RunState, step: StepRef) {
+    let performed = performed(state, TaskRef::undo(step));
+    let me = state.step(step);
+    let owed = state.plan_of(plan, step).undo.is_some()
+        && me.main.phase == Phase::Completed
+        && around(state, me.scope).any(|scope| went_wrong(state, scope));
+    assert_eq!(performed, owed, "undo of step {}", step.0);
+}
+
+fn went_wrong(state: &RunState, scope: ScopeRef) -> bool {
+    let scope = state.scope(scope);
+    assert!(scope.closed);
+    scope.failed || scope.cancelled
+}
+
+/// A scope and those around it.
+fn around(state: &RunState, scope: ScopeRef) -> impl Iterator<Item = ScopeRef> {
+    std::iter::successors(Some(scope), |scope| {
+        state.scope(*scope).owner.map(|owner| state.step(owner).scope)
+    })
 }
 
 fn assert_needs_met(plan: &Plan, state: &RunState, step: StepRef) {
@@ -169,11 +201,29 @@ fn assert_may_start(state: &RunState, step: StepRef) {
     }
 }
 
-/// A cleanup starts when nothing else runs in its scope.
-fn assert_cleanup_in_time(state: &RunState, step: StepRef) {
-    let scope = state.scope(state.step(step).scope);
-    assert_eq!(scope.active, 0, "a cleanup starts while its scope works");
-    assert!(state.step(step).main.phase.is_final(), "a cleanup starts before its step has ended");
+/// An obligation starts when its step has ended, nothing else runs in the scope that performs it,
+/// and all that arose after it has been dealt with.
+fn assert_obligation_in_time(plan: &Plan, state: &RunState, task: TaskRef) {
+    let phase = &state.step(task.step).main.phase;
+    assert!(phase.is_final(), "an obligation starts before its step has ended");
+    assert!(task.role == Role::Cleanup || *phase == Phase::Completed, "an undo of what failed");
+    let holder = around(state, state.step(task.step).scope)
+        .find(|scope| !state.scope(*scope).closed)
+        .expect("some scope is open");
+    let scope = state.scope(holder);
+    assert_eq!(scope.active, 0, "an obligation starts while its scope works");
+    let place = scope.owed.iter().position(|it| it.task == task).expect("it is on the stack");
+    for above in &scope.owed[place + 1..] {
+        let policy = state.plan_of(plan, above.task.step).cleanup.as_ref().map(|it| it.policy);
+        let passed_over = match above.task.role {
+            Role::Cleanup => policy != Some(CleanupPolicy::Always),
+            Role::Undo => task.role == Role::Cleanup && !scope.failed && !scope.cancelled,
+            Role::Main => false,
+        };
+        assert!(passed_over, "{task:?} starts before {:?}, which is above it", above.task);
+    }
+    let orders: Vec<_> = scope.owed.iter().map(|it| it.order).collect();
+    assert!(orders.is_sorted(), "a stack out of order");
 }
 
 fn assert_bounded(plan: &Plan, state: &RunState, step: StepRef, upto: u32) {

@@ -69,6 +69,9 @@ impl Lines {
             Event::ChildStarted { run, .. } => format!("child run {run}"),
             Event::ChildEnded { status, .. } => status.to_string(),
             Event::TimedOut { .. } => "ran out of time".to_owned(),
+            Event::ScopeFailed { error, .. } => {
+                format!("its output can't be computed: {}", one_line(&error.message))
+            }
             Event::Started { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
@@ -135,6 +138,7 @@ impl Lines {
             | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
+            | Event::ScopeFailed { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

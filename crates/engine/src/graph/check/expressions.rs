@@ -161,7 +161,7 @@ impl<'w> Checker<'_, 'w> {
             Sight::Seen(step) => self.output_reference(step, path),
             Sight::Itself => Some(
                 not_before(format!("`{id}` can't read its own result"))
-                    .help("only its `cleanup` can"),
+                    .help("only its `cleanup` and its `undo` can"),
             ),
             Sight::Around => Some(
                 not_before(format!("`{id}` holds this step, so it has not ended yet"))

@@ -8,7 +8,7 @@ use crate::{
     expr::Template,
     model::{
         Body, Branch, Choice, Cleanup, Condition, Map, Otherwise, Pointer, Problem, Step, StepKind,
-        Then, WaitFor,
+        Then, Undo, WaitFor,
     },
 };
 
@@ -33,6 +33,16 @@ impl<'w> Checker<'_, 'w> {
         if let Some(cleanup) = &step.cleanup {
             self.cleanup(cleanup, &at.key("cleanup"), frame);
         }
+        if let Some(undo) = &step.undo {
+            self.undo(undo, &at.key("undo"), frame);
+        }
+    }
+
+    /// An undo sees what its step saw, and what the step gave. Steps after it need not have run.
+    fn undo(&mut self, undo: &Undo, at: &Pointer, frame: &Frame<'_, 'w>) {
+        let frame = Frame { ended: true, ..*frame };
+        self.policies(undo.retry.as_ref(), undo.timeout.as_ref(), at, &frame);
+        self.task(&undo.uses, &undo.with, at, &frame);
     }
 
     /// A cleanup is evaluated at the end of its list: it sees all of it.

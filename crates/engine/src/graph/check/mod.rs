@@ -5,7 +5,8 @@
 //!
 //! What may be read where: a step sees the steps of its own list that come before it (by order, or
 //! by `needs`), and whatever the step that holds its list sees. A list's output and a cleanup see
-//! the whole list, because they are evaluated at its end. What is inside a step is seen from
+//! the whole list, because they are evaluated at its end; an undo sees what its step saw, and the
+//! step's own result. What is inside a step is seen from
 //! outside as that step's output only. An id therefore must not be used again further in.
 
 mod catalogue;
@@ -96,11 +97,20 @@ impl<'w> Checker<'_, 'w> {
         self.ids(steps, at, outer);
         self.edges(steps, &order, at);
         for (place, step) in steps.iter().enumerate() {
-            let frame = Frame { steps, at, order: &order, current: Some(place), outer, binding };
+            let frame = Frame {
+                steps,
+                at,
+                order: &order,
+                current: Some(place),
+                ended: false,
+                outer,
+                binding,
+            };
             self.step(step, &at.index(place), &frame);
         }
         if let Some(output) = output {
-            let frame = Frame { steps, at, order: &order, current: None, outer, binding };
+            let frame =
+                Frame { steps, at, order: &order, current: None, ended: false, outer, binding };
             self.template(output, &owner.key("output"), &frame);
         }
     }

@@ -12,8 +12,15 @@ impl<'w> Checker<'_, 'w> {
     /// What holds for all tasks can't read what only some of them see.
     pub(super) fn defaults(&mut self, defaults: &Defaults, at: &Pointer) {
         let order = Order::of(&[]);
-        let frame =
-            Frame { steps: &[], at, order: &order, current: None, outer: None, binding: None };
+        let frame = Frame {
+            steps: &[],
+            at,
+            order: &order,
+            current: None,
+            ended: false,
+            outer: None,
+            binding: None,
+        };
         let before = self.problems.len();
         self.policies(defaults.retry.as_ref(), defaults.timeout.as_ref(), at, &frame);
         let about_names = ["unknown-name", "unknown-step", "step-not-visible"];

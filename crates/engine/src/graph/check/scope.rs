@@ -14,6 +14,8 @@ pub(super) struct Frame<'f, 'w> {
     pub order: &'f Order,
     /// The step from which things are read; `None` at the end of the list.
     pub current: Option<usize>,
+    /// That step has ended: its own result can be read.
+    pub ended: bool,
     pub outer: Option<&'f Frame<'f, 'w>>,
     /// The binding of the map whose body the list is.
     pub binding: Option<&'w str>,
@@ -46,6 +48,9 @@ impl<'f, 'w> Frame<'f, 'w> {
         for (depth, frame) in self.chain().enumerate() {
             let Some(found) = frame.steps.iter().position(|step| step.id == id) else { continue };
             return match frame.current {
+                Some(current) if current == found && depth == 0 && frame.ended => {
+                    Sight::Seen(&frame.steps[found])
+                }
                 Some(current) if current == found && depth == 0 => Sight::Itself,
                 Some(current) if current == found => Sight::Around,
                 Some(current) if !frame.order.is_before(found, current) => {
@@ -62,7 +67,10 @@ impl<'f, 'w> Frame<'f, 'w> {
         let mut ids = Vec::new();
         for frame in self.chain() {
             for (place, step) in frame.steps.iter().enumerate() {
-                if frame.current.is_none_or(|current| frame.order.is_before(place, current)) {
+                let seen = |current| {
+                    frame.order.is_before(place, current) || (frame.ended && place == current)
+                };
+                if frame.current.is_none_or(seen) {
                     ids.push(step.id.as_str());
                 }
             }

@@ -225,6 +225,12 @@ impl Picture {
         if let (Some(cleanup), Some(entry)) = (&step.cleanup, part.entries.first()) {
             self.cleanup(cleanup, *entry, group);
         }
+        if let (Some(undo), Some(exit)) = (&step.undo, part.exits.first()) {
+            let from = exit.node;
+            let node = self.node(Shape::Cleanup, "undo", vec![undo.uses.clone()], group);
+            let label = Some("on a later failure".to_owned());
+            self.edges.push(Edge { from, to: node, label, dashed: true });
+        }
         part
     }
 

@@ -1,4 +1,4 @@
-//! Retry, time-outs, cleanup.
+//! Retry, time-outs, cleanup, undo.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::{
     load::yaml::{Kind, Node},
     model::{
         Backoff, Cleanup, CleanupPolicy, ErrorClass, HumanDuration, OnError, Pointer, Problem,
-        Retry, Setting, Timeout, TimeoutParts,
+        Retry, Setting, Timeout, TimeoutParts, Undo,
     },
 };
 
@@ -144,5 +144,14 @@ impl Decoder<'_> {
         let retry = self.optional(&fields, "retry", Self::retry);
         let timeout = self.optional(&fields, "timeout", Self::timeout);
         Some(Cleanup { policy, uses: uses?, with, retry, timeout })
+    }
+
+    pub(super) fn undo(&mut self, node: &Node, at: &Pointer) -> Option<Undo> {
+        let fields = self.fields(node, at, &shapes::UNDO)?;
+        let uses = self.required(&fields, "uses", Self::executor);
+        let with = self.optional(&fields, "with", Self::free).unwrap_or(Value::Null);
+        let retry = self.optional(&fields, "retry", Self::retry);
+        let timeout = self.optional(&fields, "timeout", Self::timeout);
+        Some(Undo { uses: uses?, with, retry, timeout })
     }
 }

@@ -59,11 +59,11 @@ pub(super) const STEP: Shape = Shape {
         "timeout",
         "on_error",
         "cleanup",
+        "undo",
         "next",
     ],
     later: &[
-        "rollout", "repeat", "wait", "approval", "signal", "undo", "locks", "window", "pool",
-        "limits",
+        "rollout", "repeat", "wait", "approval", "signal", "locks", "window", "pool", "limits",
     ],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
@@ -151,6 +151,23 @@ pub(super) const CLEANUP: Shape = Shape {
     hints: &[
         ("when", "when a cleanup is owed is said by `policy`"),
         ("steps", "a cleanup calls one executor: `uses` and `with`"),
+    ],
+};
+
+pub(super) const UNDO: Shape = Shape {
+    what: "`undo`",
+    fields: &["uses", "with", "retry", "timeout"],
+    later: &[],
+    hints: &[
+        (
+            "policy",
+            "an undo is owed when the step has completed and its list, or one around it, fails",
+        ),
+        (
+            "when",
+            "an undo is owed when the step has completed and its list, or one around it, fails",
+        ),
+        ("steps", "an undo calls one executor: `uses` and `with`"),
     ],
 };
 

@@ -33,6 +33,7 @@ impl Decoder<'_> {
         }
         let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
         let cleanup = self.optional(&fields, "cleanup", Self::cleanup);
+        let undo = self.optional(&fields, "undo", Self::undo);
         let next = self.optional(&fields, "next", Self::next);
         Some(Step {
             id: id?,
@@ -44,6 +45,7 @@ impl Decoder<'_> {
             timeout,
             on_error,
             cleanup,
+            undo,
             next,
         })
     }
