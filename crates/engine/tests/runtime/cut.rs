@@ -27,14 +27,22 @@ pub(crate) struct Cut {
     /// Whether the commit at the cut is made.
     after: bool,
     pub(crate) reached: Arc<Notify>,
+    /// The world goes on when this is notified, if ever.
+    pub(crate) go: Arc<Notify>,
 }
 
 impl Cut {
     pub(crate) fn new(commits: i64, after: bool) -> Self {
-        Self { left: Arc::new(AtomicI64::new(commits)), after, reached: Arc::default() }
+        Self {
+            left: Arc::new(AtomicI64::new(commits)),
+            after,
+            reached: Arc::default(),
+            go: Arc::default(),
+        }
     }
 
-    /// Never returns once the cut is reached: the process is gone.
+    /// Does not return once the cut is reached, because the process is gone; unless it was told to
+    /// go on.
     async fn commit(
         &self,
         writer: &mut Box<dyn Writer>,
@@ -44,11 +52,20 @@ impl Cut {
         if left > 0 {
             return writer.commit(batch).await;
         }
-        if left == 0 && self.after {
-            writer.commit(batch).await?;
+        if left < 0 {
+            return std::future::pending().await;
+        }
+        if self.after {
+            let outcome = writer.commit(batch).await?;
+            self.reached.notify_one();
+            self.go.notified().await;
+            self.left.store(i64::MAX, Ordering::SeqCst);
+            return Ok(outcome);
         }
         self.reached.notify_one();
-        std::future::pending().await
+        self.go.notified().await;
+        self.left.store(i64::MAX, Ordering::SeqCst);
+        writer.commit(batch).await
     }
 }
 

@@ -9,7 +9,9 @@ mod cut;
 #[path = "../support/databases.rs"]
 mod databases;
 mod device;
+mod obligations;
 mod ownership;
+mod rack;
 mod settings;
 mod stopping;
 mod support;
