@@ -45,6 +45,7 @@ fn row(run: RunId, seq: u64) -> Append {
         update: None,
         consumed: Vec::new(),
         send: Vec::new(),
+        locks: Vec::new(),
     }
 }
 

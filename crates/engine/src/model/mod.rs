@@ -8,6 +8,7 @@ mod condition;
 mod duration;
 mod error;
 mod ids;
+mod lock;
 mod policy;
 mod problem;
 mod setting;
@@ -22,6 +23,7 @@ pub use condition::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator};
 pub use duration::{HumanDuration, InvalidDuration};
 pub use error::{ErrorClass, StepError};
 pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
+pub use lock::{InvalidLockPath, LockClaim, LockHolder, LockPath, Slot, out_of_order};
 pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };

@@ -155,6 +155,7 @@ impl ActiveRun {
             update,
             consumed: std::mem::take(&mut self.consumed),
             send: self.messages(&pending.commands),
+            locks: Vec::new(),
         };
         (Some(append), pending)
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{RunStatus, StoreError};
+use super::{LockChange, RunStatus, StoreError};
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 /// Identifies a message in an inbox; grows in the order of arrival.
@@ -36,6 +36,8 @@ pub struct Append {
     pub consumed: Vec<InboxId>,
     /// Messages that the turn sends.
     pub send: Vec<Outgoing>,
+    /// Locks that the turn asks for and gives up.
+    pub locks: Vec<LockChange>,
 }
 
 /// A run that is made with its first journal row.
@@ -143,6 +145,7 @@ impl Append {
             && self.update.is_none()
             && self.consumed.is_empty()
             && self.send.is_empty()
+            && self.locks.is_empty()
     }
 
     /// The row of the run that this append makes, with its update already applied.
@@ -164,6 +167,7 @@ impl Append {
         if let Some(new) = &self.create {
             new.check()?;
         }
+        self.locks.iter().try_for_each(LockChange::check)?;
         self.send.iter().try_for_each(Outgoing::check)
     }
 }
@@ -198,7 +202,7 @@ pub(super) fn check_key(what: &str, text: &str) -> Result<(), StoreError> {
     check_text(what, text)
 }
 
-fn check_text(what: &str, text: &str) -> Result<(), StoreError> {
+pub(super) fn check_text(what: &str, text: &str) -> Result<(), StoreError> {
     match text.find('\0') {
         Some(at) => Err(StoreError::Invalid(format!(
             "a {what} can't hold the character U+0000 (at byte {at})"

@@ -1,6 +1,6 @@
 //! Where runs are kept: journals, runs, inboxes, leases and definitions.
 //!
-//! The store knows nothing of workflows. It keeps four promises, the same on every backend, and the
+//! The store knows nothing of workflows. It keeps five promises, the same on every backend, and the
 //! conformance suite (`tests/store`) holds each backend to them:
 //!
 //! * **An append happens whole or not at all.** The journal row, the change of the `runs` row, the
@@ -11,12 +11,17 @@
 //! * **Committing again is harmless.** An append that is already in the journal, byte for byte and
 //!   at the same epoch, is [`AppendOutcome::Committed`]. So a batch whose outcome was lost with the
 //!   connection is simply committed again.
+//! * **Locks change with appends.** What an append asks for and gives up is done with it or not at
+//!   all, and whoever that lets through is granted and told in the same transaction. Two requests
+//!   that stand in each other's way are never granted at the same time.
 //! * **One owner.** A run has one owner at one epoch. A lease that has run out is never renewed.
 
 mod append;
 mod claims;
 mod clock;
 mod error;
+mod grant;
+mod lock;
 mod memory;
 mod migrate;
 mod node;
@@ -35,6 +40,7 @@ use crate::model::{NodeId, RunId, Timestamp, Version};
 pub use append::{Append, AppendOutcome, InboxId, NewRun, Outgoing, RunUpdate};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
+pub use lock::{LockChange, LockQuery, LockRecord, LockRequest};
 pub use memory::MemoryStore;
 pub use node::{NodeRecord, NodeStatus, Renewal};
 pub use postgres::PostgresStore;
@@ -49,6 +55,10 @@ pub trait Writer: Send {
     /// A batch holds at most one append per run. When it fails, nothing is known: commit the same
     /// batch again, appends that went in are recognised.
     async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError>;
+
+    /// The runs that the last commit granted locks: they have mail. Taken; only a hint, since the
+    /// answer of a commit may be lost.
+    fn take_granted(&mut self) -> Vec<RunId>;
 }
 
 /// A place where runs are kept, shared by every part of an engine and, with PostgreSQL, by several
@@ -123,6 +133,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The runs of `node` that have mail.
     async fn owned_with_inbox(&self, node: NodeId, limit: u32) -> Result<Vec<RunId>, StoreError>;
+
+    /// The requests for locks and slots that are alive, by ticket.
+    async fn locks(&self, query: &LockQuery) -> Result<Vec<LockRecord>, StoreError>;
 
     /// When the next run that nobody owns is due.
     async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError>;

@@ -137,10 +137,12 @@ macro_rules! row_readers {
         use uuid::Uuid;
 
         use crate::{
-            model::{NodeId, RunId, Timestamp, Version},
+            model::{LockHolder, NodeId, RunId, Timestamp, Version},
             store::{
-                Claim, Definition, InboxId, InboxRow, JournalRow, NodeRecord, NodeStatus,
-                RunRecord, RunStatus, StoreError, sql,
+                Claim, Definition, InboxId, InboxRow, JournalRow, LockRecord, NodeRecord,
+                NodeStatus, RunRecord, RunStatus, StoreError,
+                lock::{read_claims, read_step},
+                sql,
             },
         };
 
@@ -239,6 +241,26 @@ macro_rules! row_readers {
                 run: RunId(get(row, "run_id")?),
                 dedup: get(row, "dedup")?,
                 body: bytes(row, "body")?,
+            })
+        }
+
+        pub(super) fn lock_record(row: &$Row) -> Decoded<LockRecord> {
+            let within: &str = get(row, "within")?;
+            let within = serde_json::from_str(within)
+                .map_err(|error| StoreError::Corrupt(format!("the holders around: {error}")))?;
+            let priority = number(row, "priority")?;
+            Ok(LockRecord {
+                ticket: get(row, "ticket")?,
+                holder: LockHolder {
+                    run: RunId(get(row, "run_id")?),
+                    step: read_step(get(row, "step")?)?,
+                },
+                label: get(row, "label")?,
+                claims: read_claims(get(row, "claims")?)?,
+                within,
+                priority: u8::try_from(priority).unwrap_or(u8::MAX),
+                wanted_at: time(row, "wanted_at")?,
+                granted_at: get::<Option<i64>>(row, "granted_at")?.map(Timestamp::from_micros),
             })
         }
 

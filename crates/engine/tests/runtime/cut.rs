@@ -13,8 +13,9 @@ use rackwright_engine::{
     RunId,
     model::{NodeId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, Claim, ClaimScope, Definition, InboxRow, JournalRow, NodeRecord,
-        NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
+        Append, AppendOutcome, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery,
+        LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
+        StoreError, Writer,
     },
 };
 use tokio::sync::Notify;
@@ -77,6 +78,10 @@ impl Writer for CutWriter {
         let Self(writer, cut) = self;
         cut.commit(writer, batch).await
     }
+
+    fn take_granted(&mut self) -> Vec<RunId> {
+        self.0.take_granted()
+    }
 }
 
 /// The store behind a cut; everything but commits goes through.
@@ -130,6 +135,9 @@ impl Store for CutStore {
     }
     async fn owned_with_inbox(&self, node: NodeId, limit: u32) -> Stored<Vec<RunId>> {
         self.0.owned_with_inbox(node, limit).await
+    }
+    async fn locks(&self, query: &LockQuery) -> Stored<Vec<LockRecord>> {
+        self.0.locks(query).await
     }
     async fn next_wake(&self, scope: ClaimScope) -> Stored<Option<Timestamp>> {
         self.0.next_wake(scope).await

@@ -115,6 +115,7 @@ pub(crate) fn plain(run: RunId, seq: u64, epoch: u64) -> Append {
         update: None,
         consumed: Vec::new(),
         send: Vec::new(),
+        locks: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod databases;
 mod fence;
 mod inbox;
 mod lease;
+mod locks;
 mod lost;
 mod postgres;
 mod read;

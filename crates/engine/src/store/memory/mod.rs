@@ -1,5 +1,6 @@
 //! A store in memory: for tests, simulations and dry runs. Its clock can be a simulation's.
 
+mod locks;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -9,8 +10,9 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Append, AppendOutcome, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, NodeRecord,
-    NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    Append, AppendOutcome, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery,
+    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
+    SystemClock, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -40,6 +42,11 @@ impl MemoryStore {
     }
 }
 
+struct MemoryWriter {
+    store: MemoryStore,
+    granted: Vec<RunId>,
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
@@ -47,11 +54,17 @@ impl Default for MemoryStore {
 }
 
 #[async_trait]
-impl Writer for MemoryStore {
+impl Writer for MemoryWriter {
     async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError> {
         in_order(batch)?;
-        let mut state = self.state().await;
-        Ok(batch.iter().map(|append| state.append(append)).collect())
+        let mut state = self.store.state().await;
+        let outcomes = batch.iter().map(|append| state.append(append)).collect();
+        self.granted = state.take_granted();
+        Ok(outcomes)
+    }
+
+    fn take_granted(&mut self) -> Vec<RunId> {
+        std::mem::take(&mut self.granted)
     }
 }
 
@@ -62,7 +75,7 @@ impl Store for MemoryStore {
     }
 
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        Ok(Box::new(self.clone()))
+        Ok(Box::new(MemoryWriter { store: self.clone(), granted: Vec::new() }))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -146,6 +159,10 @@ impl Store for MemoryStore {
 
     async fn owned_with_inbox(&self, node: NodeId, limit: u32) -> Result<Vec<RunId>, StoreError> {
         Ok(self.state().await.owned_with_inbox(node, limit))
+    }
+
+    async fn locks(&self, query: &LockQuery) -> Result<Vec<LockRecord>, StoreError> {
+        Ok(self.state().await.locks(query))
     }
 
     async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {

@@ -6,9 +6,12 @@ use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
         Append, AppendOutcome, Claim, ClaimScope, Definition, InboxId, InboxRow, JournalRow,
-        NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, RunStatus, RunUpdate,
+        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
+        RunStatus, RunUpdate, lock::LockBatch,
     },
 };
+
+use super::locks::Locks;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -18,6 +21,8 @@ pub(super) struct State {
     last_message: i64,
     nodes: BTreeMap<NodeId, Lease>,
     definitions: HashMap<Version, Definition>,
+    locks: Locks,
+    granted: Vec<RunId>,
 }
 
 #[derive(Debug)]
@@ -91,6 +96,20 @@ impl State {
             self.inbox.retain(|(run, _), _| *run != append.run);
         }
         self.send(&append.send);
+        if !append.locks.is_empty() {
+            let told = self.locks.change(&LockBatch::of([append]));
+            self.granted.extend(told.iter().map(|message| message.to));
+            self.send(&told);
+        }
+    }
+
+    /// The runs that were granted locks since this was asked last.
+    pub(super) fn take_granted(&mut self) -> Vec<RunId> {
+        std::mem::take(&mut self.granted)
+    }
+
+    pub(super) fn locks(&self, query: &LockQuery) -> Vec<LockRecord> {
+        self.locks.list(query)
     }
 
     pub(super) fn put_definition(&mut self, definition: Definition) {

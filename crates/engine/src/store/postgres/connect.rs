@@ -83,6 +83,9 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 
 /// Runs what migrations are new, under the advisory lock that sqlx takes.
 pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let first = include_str!("../../../migrations/postgres/0001_foundation.sql");
-    migrate::migrate(connection, &[("foundation", first)]).await.map_err(not_migrated)
+    let texts = [
+        ("foundation", include_str!("../../../migrations/postgres/0001_foundation.sql")),
+        ("locks", include_str!("../../../migrations/postgres/0002_locks.sql")),
+    ];
+    migrate::migrate(connection, &texts).await.map_err(not_migrated)
 }

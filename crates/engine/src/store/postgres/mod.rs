@@ -2,6 +2,7 @@
 
 mod columns;
 mod connect;
+mod locks;
 mod rows;
 mod writer;
 
@@ -20,8 +21,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimScope, Definition, InboxRow, JournalRow, NodeRecord, NodeStatus, Outgoing, Renewal,
-    RunFilter, RunRecord, Store, StoreError, Writer,
+    Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord,
+    NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -258,6 +259,17 @@ impl Store for PostgresStore {
         let found = self.all("looking for mail", find).await?;
         let run = |row: &PgRow| row.try_get(0).map(RunId).map_err(failed("looking for mail"));
         found.iter().map(run).collect()
+    }
+
+    async fn locks(&self, about: &LockQuery) -> Result<Vec<LockRecord>, StoreError> {
+        let find = || match about {
+            LockQuery::All { limit } => {
+                query(include_str!("sql/locks.sql")).bind(i64::from(*limit))
+            }
+            LockQuery::Run(run) => query(include_str!("sql/locks_of.sql")).bind(run.0),
+            LockQuery::Touching(claims) => locks::neighbours(claims),
+        };
+        self.all("listing locks", find).await?.iter().map(rows::lock_record).collect()
     }
 
     async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {

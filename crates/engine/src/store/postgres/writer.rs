@@ -1,18 +1,25 @@
 //! The hot path: batches of appends, one statement each.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use sqlx::{Executor, PgConnection, Row, postgres::PgConnectOptions, query};
 use uuid::Uuid;
 
 use super::{
+    Statement,
     columns::{Created, Rides, Rows},
     connect::{PATIENCE, connect, within},
+    locks,
 };
 use crate::{
     model::RunId,
-    store::{Append, AppendOutcome, StoreError, Writer, append::in_order, sql::failed},
+    store::{
+        Append, AppendOutcome, StoreError, Writer, append::in_order, lock::LockBatch, sql::failed,
+    },
 };
 
 type Batch<'a> = [(usize, &'a Append)];
@@ -35,11 +42,12 @@ pub(super) struct PgWriter {
     /// Absent while a batch is under way: a batch that is dropped halfway takes its connection,
     /// and the answer that nobody will read, with it.
     connection: Option<PgConnection>,
+    granted: Vec<RunId>,
 }
 
 impl PgWriter {
     pub(super) const fn new(options: PgConnectOptions, connection: PgConnection) -> Self {
-        Self { options, connection: Some(connection) }
+        Self { options, connection: Some(connection), granted: Vec::new() }
     }
 
     async fn attempt(&mut self, batch: &Batch<'_>) -> Result<Vec<AppendOutcome>, StoreError> {
@@ -47,7 +55,8 @@ impl PgWriter {
             Some(connection) => connection,
             None => connect(&self.options).await?,
         };
-        let outcomes = commit(&mut connection, batch).await?;
+        self.granted.clear();
+        let outcomes = commit(&mut connection, batch, &mut self.granted).await?;
         self.connection = Some(connection);
         Ok(outcomes)
     }
@@ -72,11 +81,16 @@ impl Writer for PgWriter {
         }
         self.attempt(&batch).await
     }
+
+    fn take_granted(&mut self) -> Vec<RunId> {
+        std::mem::take(&mut self.granted)
+    }
 }
 
 async fn commit(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
+    granted: &mut Vec<RunId>,
 ) -> Result<Vec<AppendOutcome>, StoreError> {
     let rows = Rows::of(batch)?;
     let doing = "committing a batch";
@@ -84,15 +98,41 @@ async fn commit(
         let statement = rows.bind(query(PLAIN), batch);
         within(doing, connection.execute(statement)).await?.rows_affected()
     } else {
+        let locks = LockBatch::has_any(batch.iter().map(|(_, append)| *append));
         let statement = rows.bind(query(FULL), batch);
-        let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement));
-        let row = within(doing, connection.fetch_one(statement)).await?;
-        row.try_get::<i64, _>(0).map_err(failed(doing))?.unsigned_abs()
+        let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement)).bind(locks);
+        if locks {
+            with_locks(connection, batch, statement, granted).await?
+        } else {
+            let row = within(doing, connection.fetch_one(statement)).await?;
+            row.try_get::<i64, _>(0).map_err(failed(doing))?.unsigned_abs()
+        }
     };
     if committed == batch.len() as u64 {
         return Ok(vec![AppendOutcome::Committed; batch.len()]);
     }
     settle(connection, batch, &rows).await
+}
+
+/// Commits a batch that changes locks, and says how many of its rows went in.
+async fn with_locks(
+    connection: &mut PgConnection,
+    batch: &Batch<'_>,
+    statement: Statement<'static>,
+    granted: &mut Vec<RunId>,
+) -> Result<u64, StoreError> {
+    let doing = "committing a batch that changes locks";
+    // Dropped halfway, the transaction goes with its connection.
+    within(doing, connection.execute("BEGIN")).await?;
+    locks::hold(connection).await?;
+    let row = within(doing, connection.fetch_one(statement)).await?;
+    let put: Option<Vec<Uuid>> = row.try_get(1).map_err(failed(doing))?;
+    let put: HashSet<_> = put.unwrap_or_default().into_iter().collect();
+    let went_in = batch.iter().map(|(_, append)| *append).filter(|it| put.contains(&it.run.0));
+    let told = locks::change(connection, went_in).await?;
+    within(doing, connection.execute("COMMIT")).await?;
+    granted.extend(told);
+    Ok(put.len() as u64)
 }
 
 /// Finds out which appends went in, now or in an earlier try, and why the others did not.

@@ -55,11 +55,14 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
 /// Opens the connection that writes, and brings the tables up to date.
 pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     let mut connection = options.connect().await.map_err(failed("opening the SQLite file"))?;
-    let first = include_str!("../../../migrations/sqlite/0001_foundation.sql");
+    let texts = [
+        ("foundation", include_str!("../../../migrations/sqlite/0001_foundation.sql")),
+        ("locks", include_str!("../../../migrations/sqlite/0002_locks.sql")),
+    ];
     let mut tries = 0;
     loop {
         tries += 1;
-        match migrate(&mut connection, &[("foundation", first)]).await {
+        match migrate(&mut connection, &texts).await {
             Ok(()) => return Ok(connection),
             Err(error) if tries == MIGRATION_TRIES => return Err(not_migrated(error)),
             Err(error) => tracing::debug!(%error, "the migrations are tried again"),

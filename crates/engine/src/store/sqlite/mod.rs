@@ -3,6 +3,7 @@
 mod batch;
 mod connect;
 mod lock;
+mod locks;
 mod rows;
 mod writer;
 
@@ -18,8 +19,8 @@ use hex::encode;
 use sqlx::{SqlitePool, query, sqlite::SqliteRow};
 
 use super::{
-    Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, NodeRecord, NodeStatus, Outgoing,
-    Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord,
+    NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -165,7 +166,7 @@ impl Store for SqliteStore {
     }
 
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        Ok(Box::new(self.pen.clone()))
+        Ok(Box::new(writer::SqliteWriter::new(self.pen.clone())))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -300,6 +301,17 @@ impl Store for SqliteStore {
         let found = self.all("looking for mail", find.bind(node.0).bind(i64::from(limit))).await?;
         let run = |row: &SqliteRow| row.try_get(0).map(RunId).map_err(failed("looking for mail"));
         found.iter().map(run).collect()
+    }
+
+    async fn locks(&self, about: &LockQuery) -> Result<Vec<LockRecord>, StoreError> {
+        let find = match about {
+            LockQuery::All { limit } => {
+                query(include_str!("sql/locks.sql")).bind(i64::from(*limit))
+            }
+            LockQuery::Run(run) => query(include_str!("sql/locks_of.sql")).bind(run.0),
+            LockQuery::Touching(claims) => locks::neighbours(claims)?,
+        };
+        self.all("listing locks", find).await?.iter().map(rows::lock_record).collect()
     }
 
     async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {

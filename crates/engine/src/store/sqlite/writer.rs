@@ -17,6 +17,7 @@ use crate::{
     store::{
         Append, AppendOutcome, StoreError, Writer,
         append::in_order,
+        lock::LockBatch,
         sql::{failed, signed},
     },
 };
@@ -93,19 +94,40 @@ impl Held<'_> {
     }
 }
 
+/// Commits with the pen.
+pub(super) struct SqliteWriter {
+    pen: Pen,
+    granted: Vec<RunId>,
+}
+
+impl SqliteWriter {
+    pub(super) const fn new(pen: Pen) -> Self {
+        Self { pen, granted: Vec::new() }
+    }
+}
+
 #[async_trait]
-impl Writer for Pen {
+impl Writer for SqliteWriter {
     async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError> {
         let batch = in_order(batch)?;
-        let mut held = self.take().await?;
-        let outcomes = held.append(&batch).await?;
+        self.granted.clear();
+        let mut held = self.pen.take().await?;
+        let outcomes = held.append(&batch, &mut self.granted).await?;
         held.put_back();
         Ok(outcomes)
+    }
+
+    fn take_granted(&mut self) -> Vec<RunId> {
+        std::mem::take(&mut self.granted)
     }
 }
 
 impl Held<'_> {
-    async fn append(&mut self, batch: &Batch<'_>) -> Result<Vec<AppendOutcome>, StoreError> {
+    async fn append(
+        &mut self,
+        batch: &Batch<'_>,
+        granted: &mut Vec<RunId>,
+    ) -> Result<Vec<AppendOutcome>, StoreError> {
         let mut outcomes = vec![AppendOutcome::Committed; batch.len()];
         if batch.iter().all(|(_, append)| append.is_plain()) {
             if self.rows(batch).await? != batch.len() as u64 {
@@ -116,7 +138,7 @@ impl Held<'_> {
         // Almost always all go in. If not, halves are tried, until those that don't stand alone.
         let mut parts = vec![batch];
         while let Some(part) = parts.pop() {
-            if self.try_whole(part).await? {
+            if self.try_whole(part, granted).await? {
                 continue;
             }
             if let [_] = part {
@@ -146,7 +168,11 @@ impl Held<'_> {
     }
 
     /// Commits appends with all that rides along; false, and nothing done, if one can't go in.
-    async fn try_whole(&mut self, batch: &Batch<'_>) -> Result<bool, StoreError> {
+    async fn try_whole(
+        &mut self,
+        batch: &Batch<'_>,
+        granted: &mut Vec<RunId>,
+    ) -> Result<bool, StoreError> {
         let rides = Rides::of(batch);
         self.begin(DOING).await?;
         let mut whole = true;
@@ -174,7 +200,13 @@ impl Held<'_> {
             let statement = query(include_str!("sql/send.sql"));
             self.execute(DOING, statement.bind(messages.meta).bind(messages.bytes)).await?;
         }
+        let appends = || batch.iter().map(|(_, append)| *append);
+        let mut told = Vec::new();
+        if LockBatch::has_any(appends()) {
+            told = self.change_locks(appends()).await?;
+        }
         self.commit(DOING).await?;
+        granted.extend(told);
         Ok(true)
     }
 

@@ -4,6 +4,7 @@
 --   $18–$23  changes of runs
 --   $24–$25  inbox rows that are consumed
 --   $26–$29  messages: from, to, key, body
+--   $30      whether to say which rows went in
 -- Where a table is joined, its rows are named by ANY as well: then an index is probed, however the
 -- planner joins, also by a plan that was made while the tables were empty.
 WITH held AS MATERIALIZED (
@@ -73,4 +74,4 @@ sent AS (
     ORDER BY s.run_id, s.place
     ON CONFLICT DO NOTHING
 )
-SELECT count(*) FROM put
+SELECT count(*), CASE WHEN $30 THEN array_agg(run_id) END FROM put
