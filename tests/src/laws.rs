@@ -96,6 +96,8 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::CancelRequested(_)
+            | Event::RunTimedOut
+            | Event::Finishing { .. }
             | Event::Ended { .. } => return,
         };
         self.step(number, event, next.0, next.1);

@@ -19,6 +19,9 @@ input: { type: object, required: [hosts] }
 defaults:
   timeout: 10m
   retry: { max_attempts: 2, backoff: linear, delay: 1s, jitter: 0.25 }
+timeout: 8h
+finally:
+  - { id: tell, uses: demo.bye, with: "{{ run.status }}" }
 steps:
   - id: hello
     description: Says hello.
@@ -115,6 +118,8 @@ fn built() -> Workflow {
         .input(json!({ "type": "object", "required": ["hosts"] }))
         .default_timeout(seconds(600))
         .default_retry(Retry::attempts(2).linear(seconds(1)).jitter(0.25))
+        .timeout(seconds(8 * 3600))
+        .finally(Step::task("tell", "demo.bye").with(json!("{{ run.status }}")))
         .step(hello)
         .step(both.when("{{ input.name }}"))
         .step(Step::map("each", hosts, [wipe]))

@@ -221,6 +221,8 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ChildEnded { .. }
         | Event::TimedOut { .. }
         | Event::CancelRequested(_)
+        | Event::RunTimedOut
+        | Event::Finishing { .. }
         | Event::Ended { .. } => Role::Main,
     };
     Some(view.state().task_path(view.plan(), TaskRef { step, role }))

@@ -38,6 +38,8 @@ pub enum Kind {
     Cleanup,
     /// Takes back what a step did.
     Undo,
+    /// What is done at the end, however the run ends.
+    Finally,
 }
 
 /// A node of the tree.
@@ -80,7 +82,13 @@ pub struct StepView {
 impl RunView {
     /// The tree of the run's steps.
     pub fn tree(&self) -> Vec<StepView> {
-        self.scope(RunState::ROOT)
+        let mut lines = self.scope(RunState::ROOT);
+        if let Some(ending) = self.state.ending {
+            let steps = self.scope(ending.scope);
+            let name = "finally".to_owned();
+            lines.push(self.scope_line(ending.scope, name.clone(), name, Kind::Finally, steps));
+        }
+        lines
     }
 
     fn scope(&self, scope: ScopeRef) -> Vec<StepView> {

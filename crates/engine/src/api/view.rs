@@ -174,7 +174,9 @@ impl RunView {
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
-            | Event::CancelRequested(_) => {}
+            | Event::CancelRequested(_)
+            | Event::RunTimedOut
+            | Event::Finishing { .. } => {}
         }
     }
 
@@ -222,6 +224,8 @@ impl RunView {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::CancelRequested(_)
+            | Event::RunTimedOut
+            | Event::Finishing { .. }
             | Event::Ended { .. } => None,
         };
         while let Some(owner) = scope.and_then(|scope| self.state.scope(scope).owner) {

@@ -43,9 +43,15 @@ pub fn compile(
     let mut compiler =
         Compiler { workflow, effect_of, scopes: Vec::new(), steps: Vec::new(), at: String::new() };
     compiler.scope(None, &workflow.steps, workflow.output.as_ref())?;
+    let finally = match workflow.finally.as_slice() {
+        [] => None,
+        steps => Some(compiler.scope(None, steps, None)?),
+    };
     Ok(Plan {
         name: workflow.name.clone(),
         version: workflow.version(),
+        timeout: workflow.timeout.map(|timeout| timeout.0),
+        finally,
         scopes: compiler.scopes,
         steps: compiler.steps.into_iter().flatten().collect(),
     })

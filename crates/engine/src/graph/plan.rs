@@ -25,6 +25,10 @@ pub struct Plan {
     pub name: String,
     /// The version that this is the plan of.
     pub version: Version,
+    /// How long a run may take.
+    pub timeout: Option<Duration>,
+    /// What is done however a run ends.
+    pub finally: Option<ScopeIx>,
     /// All lists of steps.
     pub scopes: Vec<ScopePlan>,
     /// All steps; those of one scope stand together.

@@ -121,6 +121,7 @@ fn restrict(schema: &mut Value) {
     for (place, more) in [
         ("/properties/workflow", &workflow),
         ("/properties/steps", &at_least_one),
+        ("/properties/finally", &at_least_one),
         ("/properties/input", &json!({ "type": ["object", "boolean"] })),
         ("/definitions/Step/properties/id", &id),
         ("/definitions/Step/properties/needs/items", &id),

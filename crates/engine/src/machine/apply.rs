@@ -30,11 +30,11 @@ impl RunState {
         }
         match event {
             Event::Created(_) => Err(self.illegal_for_run(event, "created already")),
-            Event::Claimed { node, epoch } => self.claimed(event, *node, *epoch),
+            Event::Claimed { node, epoch } => self.claimed(plan, event, (*node, *epoch), at),
             Event::Started { task, attempt } => self.started(plan, event, *task, *attempt, at),
             Event::Completed { task, output } => self.completed(plan, event, *task, output),
             Event::Failed { task, error, retry_at, observe } => {
-                self.failed(plan, event, *task, (error, *retry_at, *observe))
+                self.failed(plan, event, *task, (error, *retry_at, *observe), at)
             }
             Event::Interrupted { task } => self.interrupted(event, *task),
             Event::ObserveStarted { task } => self.observe_started(event, *task),
@@ -70,14 +70,28 @@ impl RunState {
                 self.stop_scope(plan, Self::ROOT);
                 Ok(())
             }
+            Event::RunTimedOut => self.run_timed_out(plan, event),
+            Event::Finishing { status, output } => {
+                self.finishing(plan, event, *status, output.as_ref())
+            }
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
     }
 
-    fn claimed(&mut self, event: &Event, node: NodeId, epoch: u64) -> Applied {
+    fn claimed(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        (node, epoch): (NodeId, u64),
+        at: Timestamp,
+    ) -> Applied {
         // The same owner may take a run up again that it lost from memory.
         if epoch < self.epoch || (epoch == self.epoch && self.node != Some(node)) {
             return Err(self.illegal_for_run(event, "owned at a later epoch"));
+        }
+        if self.node.is_none() {
+            // The time of a run begins when it does.
+            self.deadline = plan.timeout.map(|timeout| at.after(timeout));
         }
         self.epoch = epoch;
         self.node = Some(node);
@@ -188,11 +202,13 @@ impl RunState {
         let failed = !met && state.main.phase == Phase::Failed;
         let cancelled = state.main.phase == Phase::Cancelled;
         let error = state.main.error.clone();
+        // What is done however a run ends is done whatever becomes of the rest of it.
+        let carries_on = self.ending.is_some_and(|ending| ending.scope == scope);
         let scope_state = self.scope_mut(scope);
         scope_state.unsettled -= 1;
         scope_state.active -= u32::from(was_active);
         scope_state.cancelled |= cancelled;
-        scope_state.halted |= failed || cancelled;
+        scope_state.halted |= (failed || cancelled) && !carries_on;
         if failed {
             scope_state.failed = true;
             scope_state.error = scope_state.error.take().or(error);
@@ -200,7 +216,7 @@ impl RunState {
         if let Some(jump) = jump.or(step_plan.next).filter(|_| completed) {
             self.jump(plan, scope, place, jump);
         }
-        if met {
+        if met || (carries_on && (failed || cancelled)) {
             self.release(plan, scope, &step_plan.needed_by);
         }
         self.check_drained(scope);

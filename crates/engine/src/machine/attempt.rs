@@ -103,6 +103,7 @@ impl RunState {
         event: &Event,
         task: TaskRef,
         (error, retry_at, observe): (&Arc<StepError>, Option<Timestamp>, bool),
+        at: Timestamp,
     ) -> Applied {
         self.begin_owed(task);
         let was_active = match self.execution(task).map(|it| &it.phase) {
@@ -132,7 +133,12 @@ impl RunState {
         } else if let Some(due) = retry_at {
             self.retry_at(task, due);
         } else {
-            self.give_up(plan, task, was_active);
+            let waits = task.is_main() && self.owed_as(plan, task).is_some();
+            if waits && !was_active {
+                // It could not even start; a person may still let it.
+                self.activate(plan, task.step, at);
+            }
+            self.give_up(plan, task, was_active || waits);
         }
         Ok(())
     }
@@ -152,20 +158,34 @@ impl RunState {
                 "stopped before it was done",
             ))
         });
-        if let Some(name) = task.role.name() {
-            let evidence = json!({ "reason": format!("the {name} failed"), "error": &*error });
+        if let Some(what) = self.owed_as(plan, task) {
+            let late = task.is_main() && self.step(task.step).main.timed_out;
+            let error = if late { Arc::new(self.time_error(plan, task.step)) } else { error };
+            let evidence = json!({ "reason": format!("{what} failed"), "error": &*error });
             self.set_phase(task, Phase::Attention(Arc::new(evidence)));
             return;
         }
+        self.fail_for_good(plan, task, &error, was_active);
+    }
+
+    /// A step that owes nothing itself failed for good, or was stopped.
+    fn fail_for_good(
+        &mut self,
+        plan: &Plan,
+        task: TaskRef,
+        error: &Arc<StepError>,
+        was_active: bool,
+    ) {
         let scope = self.step(task.step).scope;
-        let told = self.cancel.is_some() || self.scope(scope).stopped;
+        let cancelled = self.cancel.is_some() && !self.in_finally(scope);
+        let told = cancelled || self.scope(scope).stopped;
         let stopped = told && error.class == ErrorClass::Cancelled;
-        self.step_mut(task.step).main.error = Some(Arc::clone(&error));
+        self.step_mut(task.step).main.error = Some(Arc::clone(error));
         self.set_phase(task, if stopped { Phase::Cancelled } else { Phase::Failed });
         if self.step(task.step).main.timed_out && error.class == ErrorClass::Cancelled {
             self.fail_for_time(plan, task.step);
         } else if !stopped {
-            self.record(plan, task, &error);
+            self.record(plan, task, error);
         }
         self.settle(plan, task.step, was_active, None);
     }
@@ -294,6 +314,7 @@ impl RunState {
                 if let Some(execution) = self.execution_mut(task) {
                     execution.resume_as = execution.attempt + 1;
                 }
+                self.grant_more_time(task);
                 self.clear(task);
             }
             Verdict::Done(output) => self.finish(plan, task, &Arc::new(output.clone()), true),
@@ -313,7 +334,17 @@ impl RunState {
             self.set_phase(task, Phase::Failed);
             self.obligation_ended(task);
         } else {
-            self.give_up(plan, task, true);
+            self.forget_unstarted(task.step);
+            self.fail_for_good(plan, task, &error, true);
+        }
+    }
+
+    /// A person lets a call of `finally` be made again: its time being over is no reason not to.
+    fn grant_more_time(&mut self, task: TaskRef) {
+        if self.in_finally(self.step(task.step).scope)
+            && let Some(execution) = self.execution_mut(task)
+        {
+            execution.timed_out = false;
         }
     }
 
@@ -327,14 +358,15 @@ impl RunState {
         }
     }
 
+    fn time_error(&self, plan: &Plan, step: StepRef) -> StepError {
+        let total = self.plan_of(plan, step).total_timeout.unwrap_or_default();
+        let message = format!("not done within {}", crate::model::HumanDuration(total));
+        StepError::new("engine.timeout", ErrorClass::Timeout, message)
+    }
+
     /// The step failed because its time is over: that is the error that counts.
     pub(super) fn fail_for_time(&mut self, plan: &Plan, step: StepRef) {
-        let total = self.plan_of(plan, step).total_timeout.unwrap_or_default();
-        let error = StepError::new(
-            "engine.timeout",
-            ErrorClass::Timeout,
-            format!("not done within {}", crate::model::HumanDuration(total)),
-        );
+        let error = self.time_error(plan, step);
         self.record(plan, TaskRef::main(step), &error);
         let main = &mut self.step_mut(step).main;
         main.error = Some(Arc::new(error));

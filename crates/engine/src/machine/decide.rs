@@ -140,6 +140,9 @@ impl Pass<'_, '_> {
     }
 
     fn due_timers(&mut self) -> Passed {
+        if self.state.run_deadline().is_some_and(|at| at <= self.env.now) {
+            self.emit(Event::RunTimedOut)?;
+        }
         while let Some((at, task, kind)) = self.state.timers.first().copied() {
             if at > self.env.now {
                 break;

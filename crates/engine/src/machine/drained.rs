@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    decide::{Command, Pass},
+    decide::Pass,
     event::{Event, ScopeRef},
     owed::NextOwed,
-    state::{IllegalEvent, RunState},
+    state::IllegalEvent,
     view::View,
 };
 use crate::model::{RunStatus, StepError};
@@ -35,16 +35,9 @@ impl Pass<'_, '_> {
             NextOwed::Start(task) => return self.start_attempt(task, 1),
             NextOwed::Met => {}
         }
-        if scope != RunState::ROOT {
-            return self.emit(Event::Closed { scope, output });
+        if self.state.scope(scope).owner.is_none() {
+            return self.end_run(result, output);
         }
-        let status = match (result, &self.state.cancel) {
-            // A run that was cancelled and failed on the way is a cancelled one.
-            (RunStatus::Failed, Some(_)) => RunStatus::Cancelled,
-            (result, _) => result,
-        };
-        self.emit(Event::Ended { status, output })?;
-        self.turn.commands.push(Command::Ended { status });
-        Ok(())
+        self.emit(Event::Closed { scope, output })
     }
 }

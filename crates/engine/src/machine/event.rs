@@ -351,6 +351,16 @@ pub enum Event {
     },
     /// Somebody wants the run to stop.
     CancelRequested(Cancel),
+    /// The time of the run is over: it stops as if it had been cancelled.
+    RunTimedOut,
+    /// All steps have ended and what they left is met: what is done however a run ends begins.
+    Finishing {
+        /// What the run is about to end as.
+        status: RunStatus,
+        /// Its output, where the workflow declares one; otherwise it follows from its steps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Arc<Value>>,
+    },
     /// The run ended.
     Ended {
         /// How.
@@ -386,6 +396,8 @@ impl Event {
             Self::ChildEnded { .. } => "child_ended",
             Self::TimedOut { .. } => "timed_out",
             Self::CancelRequested(_) => "cancel_requested",
+            Self::RunTimedOut => "run_timed_out",
+            Self::Finishing { .. } => "finishing",
             Self::Ended { .. } => "ended",
         }
     }
@@ -414,6 +426,8 @@ impl Event {
             | Self::ScopeFailed { .. }
             | Self::Closed { .. }
             | Self::CancelRequested(_)
+            | Self::RunTimedOut
+            | Self::Finishing { .. }
             | Self::Ended { .. } => None,
         }
     }

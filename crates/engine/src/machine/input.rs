@@ -180,7 +180,11 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             let output = Arc::new(output);
             waits.then_some(Event::ChildEnded { step, status, output, errors })
         }
-        Input::Cancel(cancel) => state.cancel.is_none().then_some(Event::CancelRequested(cancel)),
+        Input::Cancel(cancel) => {
+            // What is done however a run ends is not stopped, and its status is settled.
+            let late = state.cancel.is_some() || state.ending.is_some();
+            (!late).then_some(Event::CancelRequested(cancel))
+        }
         Input::Resolve { path, verdict, by, reason } => {
             let task = task_in_attention(plan, state, &path)?;
             Some(Event::Resolved { task, verdict, by, reason })

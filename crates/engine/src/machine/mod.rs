@@ -12,6 +12,7 @@ mod attempt;
 mod close;
 mod decide;
 mod drained;
+mod ending;
 mod event;
 mod halt;
 mod input;
@@ -22,6 +23,7 @@ mod state;
 mod view;
 
 pub use decide::{Call, Command, Env, Turn, advance};
+pub use ending::Ending;
 pub use event::{
     Cancel, Created, Event, Opening, ParentLink, Role, RunError, ScopeRef, SkipReason, StepRef,
     TaskRef, Verdict,

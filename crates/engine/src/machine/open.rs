@@ -233,26 +233,6 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn ended(
-        &mut self,
-        plan: &Plan,
-        event: &Event,
-        status: RunStatus,
-        output: Option<&Arc<Value>>,
-    ) -> Applied {
-        if !self.is_drained(Self::ROOT) || !status.is_ended() {
-            return Err(self.illegal_for_run(event, self.status.as_str()));
-        }
-        self.close_scope(plan, Self::ROOT, output);
-        if status == RunStatus::Completed {
-            self.output = self.scope_output(plan, Self::ROOT);
-        }
-        self.status = status;
-        self.todo.clear();
-        self.timers.clear();
-        Ok(())
-    }
-
     pub(super) fn scope_failed(
         &mut self,
         plan: &Plan,
@@ -279,7 +259,12 @@ impl RunState {
         Ok(())
     }
 
-    fn close_scope(&mut self, plan: &Plan, scope: ScopeRef, output: Option<&Arc<Value>>) {
+    pub(super) fn close_scope(
+        &mut self,
+        plan: &Plan,
+        scope: ScopeRef,
+        output: Option<&Arc<Value>>,
+    ) {
         let len = plan.scope(self.scope(scope).plan).len;
         let first = self.scope(scope).first.0;
         for step in (first..first + len).map(StepRef) {
@@ -309,6 +294,6 @@ impl RunState {
 }
 
 /// Counts stay below `u32::MAX`: a run of that many steps would not fit into memory.
-fn count(len: usize) -> u32 {
+pub(super) fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

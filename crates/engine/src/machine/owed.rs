@@ -43,6 +43,14 @@ impl RunState {
         self.scope_mut(scope).owed.push(Obligation { task, order });
     }
 
+    /// A step of `finally` that could not even start, and won't: it leaves nothing to clean up.
+    pub(super) fn forget_unstarted(&mut self, step: StepRef) {
+        if self.step(step).main.attempt == 0 {
+            let scope = self.step(step).scope;
+            self.scope_mut(scope).owed.retain(|it| it.task != TaskRef::cleanup(step));
+        }
+    }
+
     /// Makes room for the life of an obligation that begins.
     pub(super) fn begin_owed(&mut self, task: TaskRef) {
         let owed = &mut self.step_mut(task.step).owed;

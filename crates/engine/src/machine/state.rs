@@ -9,6 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
+    ending::Ending,
     event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
     owed::Obligation,
 };
@@ -290,6 +291,12 @@ pub struct RunState {
     pub attention: u32,
     /// Child runs that have not ended.
     pub children: u32,
+    /// How it is about to end, once all but its `finally` is over.
+    pub ending: Option<Ending>,
+    /// Its time is over.
+    pub timed_out: bool,
+    /// When its time is over.
+    pub(super) deadline: Option<Timestamp>,
     /// How many obligations have arisen.
     pub(super) obligations: u32,
     pub(super) todo: VecDeque<Todo>,
@@ -312,6 +319,9 @@ impl RunState {
             in_flight: 0,
             attention: 0,
             children: 0,
+            ending: None,
+            timed_out: false,
+            deadline: None,
             obligations: 0,
             todo: VecDeque::new(),
             timers: BTreeSet::new(),
@@ -356,7 +366,8 @@ impl RunState {
 
     /// When something is due by itself.
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, ..)| *at)
+        let timer = self.timers.first().map(|(at, ..)| *at);
+        [timer, self.run_deadline()].into_iter().flatten().min()
     }
 
     /// Whether a fold left something to decide: [`super::advance`] has not run since.

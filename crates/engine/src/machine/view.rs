@@ -36,7 +36,10 @@ impl RunState {
     /// What the paths of a scope's steps begin with, the last slash included.
     pub fn scope_path(&self, plan: &Plan, scope: ScopeRef) -> String {
         let state = self.scope(scope);
-        let Some(owner) = state.owner else { return String::new() };
+        let Some(owner) = state.owner else {
+            let finally = if self.in_finally(scope) { "finally/" } else { "" };
+            return finally.to_owned();
+        };
         let mut path = self.path(plan, owner);
         if let Some(item) = state.item {
             path.extend(["[", &item.to_string(), "]"]);
@@ -136,8 +139,11 @@ impl View<'_> {
     /// The scope and those around it, the innermost first.
     fn chain(&self) -> impl Iterator<Item = ScopeRef> {
         std::iter::successors(Some(self.scope), |scope| {
-            let owner = self.state.scope(*scope).owner?;
-            Some(self.state.step(owner).scope)
+            match self.state.scope(*scope).owner {
+                Some(owner) => Some(self.state.step(owner).scope),
+                // `finally` sees what the workflow's own list did.
+                None => self.state.in_finally(*scope).then_some(RunState::ROOT),
+            }
         })
     }
 
@@ -162,12 +168,19 @@ impl Scope for View<'_> {
         let created = &self.state.created;
         match name {
             "input" => Some(Arc::clone(&created.input)),
-            "run" => Some(Arc::new(json!({
-                "id": created.run,
-                "workflow": created.workflow,
-                "version": created.version,
-                "labels": created.labels,
-            }))),
+            "run" => {
+                let mut run = json!({
+                    "id": created.run,
+                    "workflow": created.workflow,
+                    "version": created.version,
+                    "labels": created.labels,
+                });
+                if let Some(ending) = self.state.ending {
+                    run["status"] = json!(ending.status);
+                    run["errors"] = json!(self.state.errors);
+                }
+                Some(Arc::new(run))
+            }
             _ => self.binding(name),
         }
     }

@@ -34,7 +34,9 @@ impl Workflow {
             description: None,
             input: None,
             defaults: Defaults::default(),
+            timeout: None,
             steps: Vec::new(),
+            finally: Vec::new(),
             output: None,
         })
     }
@@ -73,6 +75,20 @@ impl WorkflowBuilder {
     #[must_use]
     pub fn step(mut self, step: Step) -> Self {
         self.0.steps.push(step);
+        self
+    }
+
+    /// How long a run may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(HumanDuration(timeout));
+        self
+    }
+
+    /// The next of the steps that run at the end, however a run ends.
+    #[must_use]
+    pub fn finally(mut self, step: Step) -> Self {
+        self.0.finally.push(step);
         self
     }
 

@@ -10,6 +10,7 @@ impl Workflow {
     /// of the file.
     pub(crate) fn visit_calls(&mut self, visitor: &mut Visitor<'_>) {
         steps(&mut self.steps, &Pointer::root().key("steps"), visitor);
+        steps(&mut self.finally, &Pointer::root().key("finally"), visitor);
     }
 
     /// Pins each call that is not pinned yet to the version that `version_of` tells.

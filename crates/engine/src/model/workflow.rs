@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Defaults, Step, Version};
+use super::{Defaults, HumanDuration, Step, Version};
 
 /// A definition. Named; identified by the hash of its canonical form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,8 +23,15 @@ pub struct Workflow {
     /// What steps get that say nothing themselves.
     #[serde(default, skip_serializing_if = "super::step::is_default")]
     pub defaults: Defaults,
+    /// How long a run may take, counted from when a node first takes it. After that it is stopped
+    /// as by a cancel, and has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<HumanDuration>,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// Steps that run at the end, however a run ends; they see `run.status` and `run.errors`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finally: Vec<Step>,
     /// The output; absent: the last step's.
     #[serde(
         default,

@@ -6,8 +6,16 @@ use serde_json::{Value, json};
 
 /// A workflow with up to some dozens of steps, nested up to three deep.
 pub(crate) fn workflow() -> impl Strategy<Value = Workflow> {
-    list(3).prop_map(|steps| {
-        let flow = json!({ "workflow": "random", "steps": steps });
+    let finally = prop::option::weighted(0.3, list(1));
+    let timeout = prop::option::weighted(0.2, Just("40s"));
+    (list(3), finally, timeout).prop_map(|(steps, finally, timeout)| {
+        let mut flow = json!({ "workflow": "random", "steps": steps });
+        if let Some(finally) = finally {
+            flow["finally"] = json!(finally);
+        }
+        if let Some(timeout) = timeout {
+            flow["timeout"] = json!(timeout);
+        }
         serde_json::from_value(flow).expect("the generator makes valid workflows")
     })
 }

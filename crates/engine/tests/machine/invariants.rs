@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use rackwright_engine::{
+    RunStatus,
     graph::{KindPlan, Plan},
-    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, StepRef, TaskRef},
+    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, SkipReason, StepRef, TaskRef},
     model::{CleanupPolicy, OnError, Timestamp},
 };
 
@@ -50,6 +51,8 @@ impl Invariants {
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }
                 | Event::CancelRequested(_)
+                | Event::RunTimedOut
+                | Event::Finishing { .. }
                 | Event::Ended { .. } => {}
             }
             state.apply(plan, event, now).expect("a turn applies to the state that it came from");
@@ -91,6 +94,7 @@ impl Invariants {
             assert!(scope.closed && scope.owed.is_empty(), "a scope ended and left a debt");
         }
         check_races(plan, state);
+        check_finally(plan, state);
     }
 }
 
@@ -109,6 +113,31 @@ fn check_races(plan: &Plan, state: &RunState) {
         let enough = parallel.enough.map_or(scopes.len(), |enough| enough as usize);
         let won = completed.count() >= enough;
         assert_eq!(step.main.phase == Phase::Completed, won, "step {number}");
+    }
+}
+
+/// What is done at the end was done, whatever became of the rest, and the status is what it says.
+fn check_finally(plan: &Plan, state: &RunState) {
+    let root = state.scope(RunState::ROOT);
+    let before = match (root.failed, root.cancelled, &state.cancel) {
+        (false, false, _) => RunStatus::Completed,
+        (_, _, Some(_)) if !state.timed_out => RunStatus::Cancelled,
+        (true, ..) => RunStatus::Failed,
+        (false, true, _) => RunStatus::Cancelled,
+    };
+    assert!(!state.timed_out || before == RunStatus::Failed);
+    assert_eq!(state.ending.is_some(), plan.finally.is_some());
+    let Some(ending) = state.ending else { return assert_eq!(state.status, before) };
+    assert_eq!(ending.status, before);
+    let scope = state.scope(ending.scope);
+    let well = !scope.failed && !scope.cancelled;
+    let after = if well || before != RunStatus::Completed { before } else { RunStatus::Failed };
+    assert_eq!(state.status, after);
+    assert!(!scope.stopped, "what is done at the end was stopped");
+    let steps = scope.first.0..scope.first.0 + plan.scope(scope.plan).len;
+    for step in steps.map(StepRef) {
+        let phase = &state.step(step).main.phase;
+        assert_ne!(*phase, Phase::Skipped(SkipReason::ScopeEnded), "left out at the end");
     }
 }
 
@@ -184,6 +213,7 @@ fn assert_needs_met(plan: &Plan, state: &RunState, step: StepRef) {
         if before.needed_by.contains(&me.place) {
             let phase = &state.step(StepRef(scope.first.0 + place)).main.phase;
             let met = matches!(phase, Phase::Completed | Phase::Skipped(_))
+                || state.ending.is_some_and(|it| it.scope == me.scope && phase.is_final())
                 || (*phase == Phase::Failed && before.on_error == OnError::Continue);
             assert!(met, "starts although `{}` is {phase:?}", before.id);
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on panics")]
 
 mod driver;
+mod ending;
 mod generate;
 mod invariants;
 mod properties;

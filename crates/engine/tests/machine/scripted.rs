@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use rackwright_engine::{
     ErrorClass, RunId, RunStatus, StepError,
     graph::{Plan, compile},
-    machine::{Call, Cancel, Command, Created, Env, Event, Input, RunState, Turn, fold, react},
+    machine::{
+        Call, Cancel, Command, Created, Env, Event, Input, Phase, RunState, StepRef, TaskRef, Turn,
+        Verdict, fold, react,
+    },
     model::{NodeId, Timestamp},
 };
 use serde_json::{Value, json};
@@ -26,7 +29,10 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new(steps: Value) -> Self {
-        let flow = json!({ "workflow": "scripted", "steps": steps });
+        Self::of(json!({ "workflow": "scripted", "steps": steps }))
+    }
+
+    pub(crate) fn of(flow: Value) -> Self {
         let plan = compile(&serde_json::from_value(flow).unwrap(), &effect).unwrap();
         let now = Timestamp::from_micros(0);
         let run = RunId::from_parts(now, 1);
@@ -113,6 +119,23 @@ impl Script {
         self.state = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
         self.calls.clear();
         self.claim();
+    }
+
+    pub(crate) fn resolve(&mut self, path: &str, verdict: Verdict) {
+        let (path, by, reason) = (path.to_owned(), "me".to_owned(), "so".to_owned());
+        self.feed(Input::Resolve { path, verdict, by, reason });
+    }
+
+    /// The paths of what waits for a person, and why it does.
+    pub(crate) fn asked(&self) -> Vec<(String, Value)> {
+        let steps = (0..).map(StepRef).take(self.state.steps.len());
+        let waits = |task| match &self.state.execution(task)?.phase {
+            Phase::Attention(why) => {
+                Some((self.state.task_path(&self.plan, task), why["reason"].clone()))
+            }
+            _ => None,
+        };
+        steps.flat_map(TaskRef::all_of).filter_map(waits).collect()
     }
 
     /// How the first step ended, and what it gave.

@@ -106,6 +106,10 @@ fn nested(last: &str) -> Workflow {
             owing(act("late"), "f"),
             { "id": "last", "uses": last },
         ],
+        "finally": [
+            { "id": "report", "steps": [owing(act("write"), "cu"), act("send")] },
+            owing(act("off"), "u"),
+        ],
     }))
 }
 
@@ -128,6 +132,7 @@ fn expected(view: &RunView) -> BTreeSet<String> {
         let (me, told) = (state.step(step), state.plan_of(plan, step));
         assert!(me.main.phase.is_final(), "{}", state.path(plan, step));
         let completed = me.main.phase == Phase::Completed;
+        assert!(completed || !state.in_finally(me.scope), "{}", state.path(plan, step));
         let acts = matches!(&told.kind, rackwright_engine::graph::KindPlan::Task(call) if call.uses == "o.act");
         if completed && acts {
             expected.insert(state.path(plan, step));

@@ -69,6 +69,8 @@ impl Lines {
             Event::ChildStarted { run, .. } => format!("child run {run}"),
             Event::ChildEnded { status, .. } => status.to_string(),
             Event::TimedOut { .. } => "ran out of time".to_owned(),
+            Event::RunTimedOut => "the run ran out of time: it is stopped".to_owned(),
+            Event::Finishing { status, .. } => format!("is about to end: {status}"),
             Event::ScopeFailed { error, .. } => {
                 format!("its output can't be computed: {}", one_line(&error.message))
             }
@@ -144,6 +146,8 @@ impl Lines {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::CancelRequested(_)
+            | Event::RunTimedOut
+            | Event::Finishing { .. }
             | Event::Ended { .. } => return None,
         })
     }

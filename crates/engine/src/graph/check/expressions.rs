@@ -16,6 +16,8 @@ use crate::{
 const ROOTS: [&str; 3] = ["input", "run", "steps"];
 /// What is known of the run.
 const RUN_FIELDS: [&str; 4] = ["id", "workflow", "version", "labels"];
+/// What `finally` knows of it beside that: what it is about to end as, and why.
+const ENDING_FIELDS: [&str; 2] = ["status", "errors"];
 
 /// A place below another.
 pub(super) fn join(base: &Pointer, relative: &Pointer) -> Pointer {
@@ -113,12 +115,16 @@ impl<'w> Checker<'_, 'w> {
             "input" => self.input_reference(&path),
             "run" => {
                 let field = path.first()?;
-                (!RUN_FIELDS.contains(field)).then(|| {
+                if ENDING_FIELDS.contains(field) && !self.in_finally {
+                    let message = format!("`run.{field}` is not known before the run ends");
+                    let help = "only the steps of `finally` can read it";
+                    return Some(problem("unknown-name", message).help(help));
+                }
+                let ending = if self.in_finally { &ENDING_FIELDS[..] } else { &[] };
+                let known = RUN_FIELDS.iter().chain(ending).copied();
+                (!known.clone().any(|it| it == *field)).then(|| {
                     let message = format!("a run has no `{field}`");
-                    with_help(
-                        problem("unknown-name", message),
-                        suggest(field, "it has", RUN_FIELDS.into_iter()),
-                    )
+                    with_help(problem("unknown-name", message), suggest(field, "it has", known))
                 })
             }
             root => self.binding_reference(root, frame),

@@ -5,7 +5,8 @@
 //!
 //! What may be read where: a step sees the steps of its own list that come before it (by order, or
 //! by `needs`), and whatever the step that holds its list sees. A list's output and a cleanup see
-//! the whole list, because they are evaluated at its end; an undo sees what its step saw, and the
+//! the whole list, because they are evaluated at its end, and so does what the workflow does
+//! `finally`; an undo sees what its step saw, and the
 //! step's own result. What is inside a step is seen from
 //! outside as that step's output only. An id therefore must not be used again further in.
 
@@ -42,7 +43,8 @@ pub fn check<'w>(
         workflow,
         catalogue,
         children,
-        index: Index::of(&workflow.steps),
+        index: Index::of(&workflow.steps, &workflow.finally),
+        in_finally: false,
         problems: Vec::new(),
     };
     checker.name(&workflow.name, &root.key("workflow"));
@@ -55,6 +57,7 @@ pub fn check<'w>(
         );
     }
     checker.list(&workflow.steps, workflow.output.as_ref(), &root, &root.key("steps"), None, None);
+    checker.finally(&root);
     checker.problems
 }
 
@@ -63,6 +66,8 @@ pub(super) struct Checker<'c, 'w> {
     catalogue: &'c dyn Catalogue,
     children: &'c dyn Fn(&str) -> Option<&'w Workflow>,
     index: Index<'w>,
+    /// The steps that are looked at run at the end: they see how the run ends.
+    in_finally: bool,
     problems: Vec<Problem>,
 }
 
@@ -81,6 +86,35 @@ impl<'w> Checker<'_, 'w> {
                     .help("use letters, digits, `_`, `-` and `.`, starting with a letter or digit"),
             );
         }
+    }
+
+    /// What is done at the end sees all steps of the workflow, though none of them need have run.
+    fn finally(&mut self, root: &Pointer) {
+        let Workflow { steps, finally, .. } = self.workflow;
+        let twin = steps.iter().position(|step| step.id == "finally");
+        if let Some(twin) = twin.filter(|_| !finally.is_empty()) {
+            let at = root.key("steps").index(twin).key("id");
+            let message = "a step can't be called `finally` beside a `finally`";
+            self.report(
+                Problem::new("bad-name", at, message)
+                    .related(root.key("finally"), "paths of these steps begin with `finally/`")
+                    .help("give the step another id"),
+            );
+        }
+        let order = Order::of(steps);
+        let at = root.key("steps");
+        let frame = Frame {
+            steps,
+            at: &at,
+            order: &order,
+            current: None,
+            ended: false,
+            outer: None,
+            binding: None,
+        };
+        self.in_finally = true;
+        self.list(finally, None, root, &root.key("finally"), Some(&frame), None);
+        self.in_finally = false;
     }
 
     /// A list of steps at `at`, and the output of what holds it.

@@ -92,9 +92,10 @@ pub(super) struct Index<'w> {
 }
 
 impl<'w> Index<'w> {
-    pub(super) fn of(steps: &'w [Step]) -> Self {
+    pub(super) fn of(steps: &'w [Step], finally: &'w [Step]) -> Self {
         let mut index = Self::default();
         index.add(steps, None);
+        index.add(finally, None);
         index
     }
 

@@ -93,9 +93,19 @@ impl Picture {
         };
         let start = picture.node(Shape::Start, "start", Vec::new(), None);
         let part = picture.list(&workflow.steps, None);
+        let finally = (!workflow.finally.is_empty()).then(|| {
+            let group = picture.group("finally".to_owned(), None, false);
+            picture.list(&workflow.finally, Some(group))
+        });
         let end = picture.node(Shape::End, "end", Vec::new(), None);
         picture.connect(&[Exit { node: start, label: None }], &part.entries);
-        picture.connect(&part.exits, &[end]);
+        match finally {
+            Some(finally) => {
+                picture.connect(&part.exits, &finally.entries);
+                picture.connect(&finally.exits, &[end]);
+            }
+            None => picture.connect(&part.exits, &[end]),
+        }
         picture
     }
 

@@ -44,9 +44,12 @@ impl Decoder<'_> {
         let description = self.optional(&fields, "description", Self::text);
         let input = self.optional(&fields, "input", Self::input_schema);
         let defaults = self.optional(&fields, "defaults", Self::defaults).unwrap_or_default();
+        let timeout = self.optional(&fields, "timeout", Self::run_time);
         let steps = self.required(&fields, "steps", Self::some_steps);
+        let finally = self.optional(&fields, "finally", Self::some_steps).unwrap_or_default();
         let output = self.optional(&fields, "output", Self::free);
-        Some(Workflow { name: name?, description, input, defaults, steps: steps?, output })
+        let (name, steps) = (name?, steps?);
+        Some(Workflow { name, description, input, defaults, timeout, steps, finally, output })
     }
 
     fn defaults(&mut self, node: &Node, at: &Pointer) -> Option<Defaults> {

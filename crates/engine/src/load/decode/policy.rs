@@ -119,6 +119,30 @@ impl Decoder<'_> {
         }
     }
 
+    /// The time of a whole run.
+    pub(super) fn run_time(&mut self, node: &Node, at: &Pointer) -> Option<HumanDuration> {
+        if let Kind::Map(_) = node.kind {
+            self.report(
+                wrong_type(node, at, "a duration such as `8h`")
+                    .help("it is the time of the whole run; that of steps stands on them, or under `defaults`"),
+            );
+            return None;
+        }
+        if is_template(node) {
+            self.report(
+                Problem::new(
+                    "misplaced-template",
+                    at.clone(),
+                    "the time of a run can't be a template",
+                )
+                .label("expected a duration such as `8h`")
+                .help("only the time of an attempt can come from the run's data"),
+            );
+            return None;
+        }
+        self.positive(node, at)
+    }
+
     fn positive(&mut self, node: &Node, at: &Pointer) -> Option<HumanDuration> {
         let duration = self.duration(node, at)?;
         if duration.0.is_zero() {

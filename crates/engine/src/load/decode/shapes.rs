@@ -20,8 +20,17 @@ pub(super) const LATER_KINDS: [&str; 5] = ["rollout", "repeat", "wait", "approva
 
 pub(super) const WORKFLOW: Shape = Shape {
     what: "a workflow",
-    fields: &["workflow", "steps", "description", "input", "defaults", "output"],
-    later: &["finally", "limits", "locks", "pool", "undo", "window"],
+    fields: &[
+        "workflow",
+        "steps",
+        "description",
+        "input",
+        "defaults",
+        "timeout",
+        "finally",
+        "output",
+    ],
+    later: &["limits", "locks", "pool", "undo", "window"],
     hints: &[
         ("name", "the name of a workflow is the value of `workflow`"),
         ("id", "the name of a workflow is the value of `workflow`"),
@@ -30,7 +39,6 @@ pub(super) const WORKFLOW: Shape = Shape {
         ("tasks", "steps stand under `steps`"),
         ("jobs", "steps stand under `steps`"),
         ("retry", "policies for all steps stand under `defaults`"),
-        ("timeout", "policies for all steps stand under `defaults`"),
         ("outputs", "the field is called `output`"),
     ],
 };
