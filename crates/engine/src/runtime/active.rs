@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     message::{Ack, Outcome, Started},
     plans::Deployed,
+    random::Random,
     shared::{Identity, Seat, Shared},
 };
 use crate::{
@@ -109,9 +110,10 @@ impl ActiveRun {
         input: Input,
         now: Timestamp,
         draining: bool,
+        random: &Random,
     ) -> Result<(), IllegalEvent> {
         let plan = &self.deployed.plan;
-        let mut random = rand::random::<u64>;
+        let mut random = || random.bits();
         let mut env = Env { now, random: &mut random };
         if draining {
             absorb(plan, &mut self.state, input, &mut env, &mut self.turn)

@@ -125,7 +125,10 @@ impl Shard {
     fn report(&mut self, id: RunId, input: Input) {
         let now = self.shared.clock.now();
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if run.feed(input, now, true).is_ok() && run.flush_at.is_none() && !run.dirty {
+        if run.feed(input, now, true, &self.shared.random).is_ok()
+            && run.flush_at.is_none()
+            && !run.dirty
+        {
             run.flush_at = Some(now.after(self.shared.config.report_delay));
             self.set_timer(id);
         }

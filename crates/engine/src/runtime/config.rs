@@ -27,6 +27,9 @@ pub struct Config {
     pub report_delay: Duration,
     /// Which runs the node takes over; `None`: none, it only carries on what it started.
     pub claims: Option<ClaimScope>,
+    /// Decides all of the node's randomness (ids, jitter), so that a test can be repeated. Two
+    /// nodes of one store must not have the same. `None`: the system's randomness.
+    pub seed: Option<u64>,
 }
 
 impl Default for Config {
@@ -41,6 +44,7 @@ impl Default for Config {
             stop_grace: Duration::from_secs(10),
             report_delay: Duration::from_millis(500),
             claims: Some(ClaimScope::All),
+            seed: None,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
     ticks.tick().await;
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
@@ -65,7 +66,8 @@ async fn bury(shared: &Shared) -> Result<(), StoreError> {
 pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
     bury(shared).await?;
     let asked = Instant::now();
-    let record = identity::new_node(&shared.config.name, shared.clock.now(), rand::random());
+    let record =
+        identity::new_node(&shared.config.name, shared.clock.now(), shared.random.many_bits());
     let now = shared.store.join(&record, shared.lease.ttl()).await?;
     let identity = Identity { node: record.id, life: shared.lease.life() };
     *shared.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
@@ -78,6 +80,7 @@ pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
 pub(super) async fn poll(shared: Arc<Shared>, stop: CancellationToken) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = rest(&shared) => {}
         }

@@ -13,6 +13,7 @@ mod lease;
 mod message;
 mod perform;
 mod plans;
+mod random;
 mod recovery;
 mod shard;
 mod shared;
@@ -83,6 +84,7 @@ impl Node {
             shards: senders,
             claims: Mutex::new(config.claims.into_iter().collect()),
             stuck: Mutex::default(),
+            random: random::Random::new(config.seed),
             store,
             registry,
             credentials,

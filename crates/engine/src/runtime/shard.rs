@@ -99,7 +99,7 @@ impl Shard {
     pub(super) fn feed(&mut self, id: RunId, input: Input) {
         let now = self.shared.clock.now();
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if let Err(error) = run.feed(input, now, self.draining) {
+        if let Err(error) = run.feed(input, now, self.draining, &self.shared.random) {
             tracing::error!(run = %id, %error, "the run can't go on: its events contradict each other");
             self.lose(id);
             return;
@@ -166,7 +166,9 @@ impl Shard {
     }
 
     fn abandon(&mut self) {
-        let all: Vec<_> = self.runs.keys().copied().collect();
+        let mut all: Vec<_> = self.runs.keys().copied().collect();
+        // In an order that a seed decides.
+        all.sort_unstable();
         for id in all {
             self.lose(id);
         }

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 
 use super::{
     clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans,
-    recovery::Claimed,
+    random::Random, recovery::Claimed,
 };
 use crate::{
     model::{NodeId, RunId, Timestamp},
@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) credentials: Arc<dyn CredentialSource>,
     pub(crate) config: Config,
+    pub(super) random: Random,
     pub(crate) clock: DatabaseClock,
     pub(crate) lease: Lease,
     /// Who this node is, and in which life of its lease it became that.
@@ -151,6 +152,6 @@ impl Shared {
 
     /// A fresh run id.
     pub(crate) fn new_run_id(&self) -> RunId {
-        RunId::from_parts(self.clock.now(), rand::random())
+        RunId::from_parts(self.clock.now(), self.random.many_bits())
     }
 }

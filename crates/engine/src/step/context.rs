@@ -159,6 +159,7 @@ impl StepContext {
     /// `engine.cancelled` when told to stop.
     pub async fn sleep(&self, duration: Duration) -> Result<(), StepError> {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(duration) => Ok(()),
             () = self.cancelled.cancelled() => Err(StepError::new(
                 "engine.cancelled",
