@@ -10,3 +10,4 @@ pub mod pace;
 pub mod place;
 pub mod process;
 pub mod seed;
+pub mod sim;

@@ -11,6 +11,7 @@ mod house;
 mod install;
 mod peers;
 mod shell;
+mod sim;
 mod test;
 mod workspace;
 
@@ -30,6 +31,8 @@ enum Cli {
     Bench(bench::Options),
     /// Feed damaged workflow files to the loader.
     Fuzz(fuzz::Options),
+    /// Play random workflows on nodes to which random things happen.
+    Sim(sim::Options),
     /// Check the lengths of files and functions.
     House,
     /// Everything that must pass before a change lands.
@@ -57,6 +60,7 @@ fn run(cli: Cli) -> Outcome {
         Cli::Peers(options) => peers::run(&options),
         Cli::Bench(options) => bench::run(&options),
         Cli::Fuzz(options) => fuzz::run(&options),
+        Cli::Sim(options) => sim::run(&options),
         Cli::House => house::run(),
         Cli::Ci(options) => ci::run(&options),
     }

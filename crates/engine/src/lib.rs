@@ -9,6 +9,8 @@ pub mod model;
 pub mod runtime;
 pub mod step;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use api::{Client, Engine, EngineBuilder, EngineError, RunHandle, RunRequest};
 pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The PostgreSQL server that tests use, without a database: each test makes its own.
-const POSTGRES: &str = "RACKWRIGHT_TEST_POSTGRES";
+pub(crate) const POSTGRES: &str = "RACKWRIGHT_TEST_POSTGRES";
 /// Set: a test whose foreign server is missing fails instead of being skipped.
 const REQUIRE_PEERS: &str = "RACKWRIGHT_REQUIRE_PEERS";
 

@@ -10,6 +10,8 @@ use super::{
     event::{Role, ScopeRef, StepRef, TaskRef},
     state::{Execution, Phase, RunState, Todo},
 };
+#[cfg(feature = "testing")]
+use crate::model::planted;
 use crate::{
     graph::Plan,
     model::{CleanupPolicy, RunStatus},
@@ -79,6 +81,10 @@ impl RunState {
 
     /// Whether an obligation on the stack of a scope has to be met, now that nothing runs there.
     pub(super) fn is_owed(&self, plan: &Plan, scope: ScopeRef, task: TaskRef) -> bool {
+        #[cfg(feature = "testing")]
+        if planted::is_planted(planted::Defect::Cleanup) && self.epoch > 1 {
+            return false;
+        }
         let completed = self.scope_result(scope) == RunStatus::Completed;
         let policy = match task.role {
             Role::Main => return false,

@@ -9,6 +9,8 @@ mod duration;
 mod error;
 mod ids;
 mod lock;
+#[cfg(feature = "testing")]
+pub mod planted;
 mod policy;
 mod problem;
 mod setting;

@@ -105,6 +105,7 @@ async fn rest(shared: &Shared) {
         }
     }
     tokio::select! {
+        biased;
         () = tokio::time::sleep(rest.max(SHORTEST_REST).min(poll)) => {}
         // This node has just parked a run that is due before the next look.
         () = shared.parked.notified() => {}

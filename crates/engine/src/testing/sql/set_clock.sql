@@ -1,0 +1,1 @@
+UPDATE rackwright_test_clock SET now = $1
