@@ -139,6 +139,10 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             Stage::Observing => &[Stage::Unclear],
             // `set` and the like complete without an attempt.
             Stage::Done => &[Stage::Open, Stage::Attempted, Stage::Observing, Stage::Unclear],
+            // What may be repeated may also be given up without a look, when its scope is stopped.
+            Stage::Open if !(self.verify)(task) => {
+                &[Stage::Open, Stage::Attempted, Stage::Observing, Stage::Unclear]
+            }
             Stage::Open | Stage::Unclear => &[Stage::Open, Stage::Attempted, Stage::Observing],
         };
         self.only_while(number, event, task, from);
@@ -228,6 +232,19 @@ mod tests {
             observe: true,
         };
         assert_eq!(breaches(&[started(), lost, started()], true), 1);
+    }
+
+    #[test]
+    fn what_may_be_repeated_may_be_given_up_after_an_interruption() {
+        let stopped = Event::Failed {
+            task: TASK,
+            error: Arc::new(rackwright_engine::StepError::transient("x", "stopped")),
+            retry_at: None,
+            observe: false,
+        };
+        let events = [started(), claimed(), stopped];
+        assert_eq!(breaches(&events, false), 0);
+        assert_eq!(breaches(&events, true), 1);
     }
 
     #[test]

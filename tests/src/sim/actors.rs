@@ -47,7 +47,7 @@ fn direct(seed: u64, effect: Effect, ctx: &StepContext) -> Play {
     // A failure after the change, or before it.
     if changes && (play.end.is_ok() || chance.percent(50)) {
         play = match chance.below(4) {
-            0 => play.start_job(chance.time(Duration::from_secs(30))),
+            0 => play.start_job(chance.time(Duration::from_mins(3))),
             1 => play.write().save(json!("written")),
             _ => play.write(),
         };

@@ -118,7 +118,7 @@ fn a_defect_of_the_fence_is_found() {
 
 #[test]
 fn a_forgotten_cleanup_is_found() {
-    found(Defect::Cleanup, "owed");
+    found(Defect::Cleanup, "cleanup of step");
 }
 
 #[test]

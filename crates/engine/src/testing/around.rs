@@ -89,6 +89,10 @@ impl<A: Around> Writer for WrappedWriter<A> {
         let Self { inner, around } = self;
         around.around(Op::Commit(batch), inner.commit(batch)).await
     }
+
+    fn take_granted(&mut self) -> Vec<RunId> {
+        self.inner.take_granted()
+    }
 }
 
 impl<A: Around> Wrapped<A> {

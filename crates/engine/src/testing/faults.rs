@@ -69,6 +69,12 @@ impl FaultPlan {
     }
 }
 
+impl<const N: usize> From<[(u64, Fault); N]> for FaultPlan {
+    fn from(faults: [(u64, Fault); N]) -> Self {
+        Self(faults.into())
+    }
+}
+
 impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = true;

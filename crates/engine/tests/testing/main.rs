@@ -1,0 +1,4 @@
+//! The testing kit for embedders does what it says.
+
+mod cluster;
+mod conformance;
