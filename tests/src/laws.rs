@@ -91,6 +91,10 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
             | Event::ScopeFailed { .. }
+            | Event::WaveSoaking { .. }
+            | Event::GateOpened { .. }
+            | Event::WavePassed { .. }
+            | Event::RolloutUndone { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

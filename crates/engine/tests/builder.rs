@@ -6,8 +6,8 @@ use rackwright_engine::{
     ErrorClass, Workflow,
     load::load_str,
     model::{
-        Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, HumanDuration, Map, Next, NotOf,
-        Retry, Step, TimeoutParts, Undo,
+        Amount, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, HumanDuration, Map, Next,
+        NotOf, Retry, Rollout, Step, TimeoutParts, Undo, WaitFor,
     },
 };
 use serde_json::json;
@@ -70,6 +70,20 @@ steps:
     retry: { max_attempts: "{{ input.retries + 1 }}", backoff: linear, delay: "{{ input.delay }}", max_delay: 1m }
     timeout: "{{ input.timeout }}"
     cleanup: { uses: demo.bye, with: 1, timeout: { attempt: "{{ input.timeout }}" } }
+  - id: race
+    needs: []
+    parallel: { a: [{ id: x, set: 1 }], b: [{ id: x, set: 2 }] }
+    wait_for: any
+  - id: some
+    needs: []
+    map: { over: [1, 2], max_failures: 1 }
+    steps: [{ id: x, set: 1 }]
+  - id: waves
+    needs: []
+    rollout: { over: "{{ input.hosts }}", as: host, canary: 1, wave: 25%, max_unavailable: 2, soak: 10m, max_failures: 3 }
+    workflow: child
+    with: { host: "{{ host }}" }
+    gate: [{ id: check, uses: demo.noop }]
   - id: last
     needs: [group, more]
     set: "{{ steps.group.output }}"
@@ -154,9 +168,34 @@ fn built() -> Workflow {
         )
         .step(Step::group("group", [Step::set("inner", json!({ "x": 2 }))]).needs([""; 0]))
         .step(asked())
+        .step(race())
+        .step(Step::map("some", Map::over(json!([1, 2])).max_failures(1), [one()]).needs([""; 0]))
+        .step(waves())
         .step(Step::set("last", "{{ steps.group.output }}".into()).needs(["group", "more"]))
         .output(json!({ "x": "{{ steps.last.output.x }}" }))
         .build()
+}
+
+fn one() -> Step {
+    Step::set("x", json!(1))
+}
+
+fn race() -> Step {
+    let branches = [("a", [one()]), ("b", [Step::set("x", json!(2))])];
+    Step::parallel("race", branches).wait_for(WaitFor::Any).needs([""; 0])
+}
+
+fn waves() -> Step {
+    let waves = Rollout::over("{{ input.hosts }}")
+        .named("host")
+        .canary(1)
+        .wave(Amount::Percent(25))
+        .max_unavailable(2)
+        .soak(Duration::from_secs(600))
+        .max_failures(3);
+    Step::rollout("waves", waves, Body::workflow("child", json!({ "host": "{{ host }}" })))
+        .gate([Step::task("check", "demo.noop")])
+        .needs([""; 0])
 }
 
 /// Settings that the input decides.

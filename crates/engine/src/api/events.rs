@@ -216,6 +216,10 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::Opened { .. }
         | Event::ItemsStarted { .. }
         | Event::ScopeFailed { .. }
+        | Event::WaveSoaking { .. }
+        | Event::GateOpened { .. }
+        | Event::WavePassed { .. }
+        | Event::RolloutUndone { .. }
         | Event::Closed { .. }
         | Event::ChildStarted { .. }
         | Event::ChildEnded { .. }

@@ -15,5 +15,5 @@ pub use error::EngineError;
 pub use events::{RunEvent, RunEvents};
 pub use handle::RunHandle;
 pub use request::RunRequest;
-pub use tree::{Kind, StepView};
+pub use tree::{Kind, StepView, WaveView};
 pub use view::{AttemptEnd, AttemptView, RunView, SubtaskView};

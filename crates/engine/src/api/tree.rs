@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::view::{AttemptView, RunView};
 use crate::{
     graph::{KindPlan, StepPlan},
-    machine::{Inner, Phase, Role, RunState, ScopeRef, StepRef, TaskRef},
+    machine::{Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef},
     model::{RunId, StepError, Timestamp},
 };
 
@@ -26,8 +26,12 @@ pub enum Kind {
     Branch,
     /// Goes through a list.
     Map,
-    /// An item of a map.
+    /// Goes through a list in waves.
+    Rollout,
+    /// An item of a map or roll-out.
     Item,
+    /// What stands behind a wave of a roll-out.
+    Gate,
     /// Chooses.
     Decision,
     /// Computes.
@@ -73,10 +77,40 @@ pub struct StepView {
     pub evidence: Option<Arc<Value>>,
     /// The child run.
     pub child: Option<RunId>,
-    /// Of a map: how many items there are, have ended, and failed.
+    /// Of a map or roll-out: how many items there are, have ended, and failed.
     pub items: Option<(usize, usize, usize)>,
+    /// Of a roll-out: its present wave.
+    pub wave: Option<WaveView>,
     /// What it holds.
     pub steps: Vec<StepView>,
+}
+
+/// The present wave of a roll-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct WaveView {
+    /// Its number, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// While it is watched: until when.
+    pub soaks_until: Option<Timestamp>,
+    /// Its gate is under way.
+    pub in_gate: bool,
+    /// It was halted, and what the roll-out has done is being taken back.
+    pub undoing: bool,
+}
+
+impl WaveView {
+    fn of(rollout: &RolloutState) -> Self {
+        let (soaks_until, in_gate) = match rollout.stage {
+            Stage::Soaking(until) => (Some(until), false),
+            Stage::Gate(_) => (None, true),
+            Stage::Items | Stage::Gated | Stage::Done | Stage::Undoing => (None, false),
+        };
+        let of = rollout.ends.len();
+        let undoing = rollout.stage == Stage::Undoing;
+        Self { number: rollout.wave as usize + 1, of, soaks_until, in_gate, undoing }
+    }
 }
 
 impl RunView {
@@ -125,6 +159,10 @@ impl RunView {
                 view.items = Some((map.items.len(), closed, map.failed as usize));
                 let item = |scope: &ScopeRef| self.item(&view.path, &map.items, *scope);
                 view.steps = map.scopes.iter().map(item).collect();
+                if let Some(rollout) = &map.rollout {
+                    view.wave = Some(WaveView::of(rollout));
+                    self.put_gates(rollout, &mut view.steps);
+                }
             }
         }
         view
@@ -179,6 +217,7 @@ impl RunView {
             evidence,
             child: None,
             items: None,
+            wave: None,
             steps: Vec::new(),
         }
     }
@@ -193,6 +232,18 @@ impl RunView {
                 let path = path.trim_end_matches('/').to_owned();
                 vec![self.scope_line(scope, path, label.clone(), Kind::Branch, steps)]
             }
+        }
+    }
+
+    /// Puts each gate behind the items of its wave.
+    fn put_gates(&self, rollout: &RolloutState, lines: &mut Vec<StepView>) {
+        for (scope, end) in rollout.gates.iter().zip(&rollout.ends).rev() {
+            let path = self.state.scope_path(&self.plan, *scope);
+            let path = path.trim_end_matches('/').to_owned();
+            let wave = self.state.scope(*scope).wave.unwrap_or_default();
+            let name = format!("gate[{wave}]");
+            let line = self.scope_line(*scope, path, name, Kind::Gate, self.scope(*scope));
+            lines.insert((*end as usize).min(lines.len()), line);
         }
     }
 
@@ -236,6 +287,7 @@ impl RunView {
             evidence: None,
             child: None,
             items: None,
+            wave: None,
             steps,
         }
     }
@@ -247,6 +299,7 @@ fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
         KindPlan::Child(child) => (Kind::Workflow, Some(child.workflow.clone())),
         KindPlan::Parallel(_) => (Kind::Parallel, None),
         KindPlan::Map(_) => (Kind::Map, None),
+        KindPlan::Rollout(_) => (Kind::Rollout, None),
         KindPlan::Decision(_) => (Kind::Decision, None),
         KindPlan::Set(_) => (Kind::Set, None),
         KindPlan::Group(_) => (Kind::Group, None),

@@ -170,6 +170,10 @@ impl RunView {
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
             | Event::ScopeFailed { .. }
+            | Event::WaveSoaking { .. }
+            | Event::GateOpened { .. }
+            | Event::WavePassed { .. }
+            | Event::RolloutUndone { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -220,6 +224,10 @@ impl RunView {
             | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
+            | Event::WaveSoaking { .. }
+            | Event::GateOpened { .. }
+            | Event::WavePassed { .. }
+            | Event::RolloutUndone { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }

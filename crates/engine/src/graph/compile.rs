@@ -9,15 +9,15 @@ use thiserror::Error;
 use super::{
     plan::{
         ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-        ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
+        RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
     },
     setting::{ATTEMPT_TIMEOUT, RetryPlan},
 };
 use crate::{
     expr::{Predicate, Template},
     model::{
-        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, Otherwise, Retry, Setting,
-        Step, StepKind, Then, Timeout, Undo, Version, Workflow,
+        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError, Otherwise, Retry,
+        Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, Workflow,
     },
     step::Effect,
 };
@@ -174,6 +174,9 @@ impl Compiler<'_> {
                 KindPlan::Task(self.task(uses, with, retry, timeout)?)
             }
             StepKind::Map { map, body } => KindPlan::Map(self.map(map, body)?),
+            StepKind::Rollout { rollout, body, gate } => {
+                KindPlan::Rollout(Box::new(self.rollout(rollout, body, gate.as_deref())?))
+            }
             StepKind::Workflow { workflow, with, version } => {
                 KindPlan::Child(self.child(workflow, with, *version)?)
             }
@@ -224,7 +227,32 @@ impl Compiler<'_> {
             index_binding: format!("{}_index", map.binding),
             max_concurrency: map.max_concurrency.unwrap_or(u32::MAX).max(1),
             on_error: map.on_error,
+            max_failures: map.max_failures,
             body,
+        })
+    }
+
+    fn rollout(
+        &mut self,
+        rollout: &Rollout,
+        body: &Body,
+        gate: Option<&[Step]>,
+    ) -> Compiled<RolloutPlan> {
+        let map = Map {
+            over: rollout.over.clone(),
+            binding: rollout.binding.clone(),
+            max_concurrency: None,
+            on_error: OnError::Continue,
+            max_failures: rollout.max_failures,
+        };
+        Ok(RolloutPlan {
+            items: self.map(&map, body)?,
+            canary: rollout.canary,
+            wave: rollout.wave,
+            max_unavailable: rollout.max_unavailable,
+            soak: rollout.soak.map(|soak| soak.0).filter(|soak| !soak.is_zero()),
+            gate: gate.map(|steps| self.scope(None, steps, None)).transpose()?,
+            on_halt: rollout.on_halt,
         })
     }
 

@@ -11,7 +11,7 @@ pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
 pub use plan::{
     ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-    ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
+    RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WAVE, WAVE_ITEMS,
 };
 pub use render::{Format, render};
 pub(crate) use setting::ATTEMPT_TIMEOUT;

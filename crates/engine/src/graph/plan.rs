@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Duration};
 use super::setting::{RetryPlan, SettingPlan};
 use crate::{
     expr::{Predicate, Template},
-    model::{CleanupPolicy, HumanDuration, OnError, Version},
+    model::{Amount, CleanupPolicy, HumanDuration, OnError, OnHalt, Version},
     step::Effect,
 };
 
@@ -110,12 +110,30 @@ pub enum KindPlan {
     Parallel(ParallelPlan),
     /// Runs a scope for each element of a list.
     Map(MapPlan),
+    /// Runs a scope for each element of a list, in waves.
+    Rollout(Box<RolloutPlan>),
     /// Takes the first choice that holds.
     Decision(Vec<ChoicePlan>),
     /// Computes an output.
     Set(Template),
     /// Runs a scope.
     Group(ScopeIx),
+}
+
+impl KindPlan {
+    /// What it goes through, if it goes through a list.
+    pub fn items(&self) -> Option<&MapPlan> {
+        match self {
+            Self::Map(map) => Some(map),
+            Self::Rollout(rollout) => Some(&rollout.items),
+            Self::Task(_)
+            | Self::Child(_)
+            | Self::Parallel(_)
+            | Self::Decision(_)
+            | Self::Set(_)
+            | Self::Group(_) => None,
+        }
+    }
 }
 
 /// A call of an executor.
@@ -175,9 +193,35 @@ pub struct MapPlan {
     pub max_concurrency: u32,
     /// What a failed item means.
     pub on_error: OnError,
+    /// How many may fail.
+    pub max_failures: Option<Amount>,
     /// The steps of an item.
     pub body: ScopeIx,
 }
+
+/// A roll-out.
+#[derive(Debug)]
+pub struct RolloutPlan {
+    /// What it goes through; its `max_concurrency` and `on_error` mean nothing here.
+    pub items: MapPlan,
+    /// How many items the first wave has, if it differs.
+    pub canary: Option<u32>,
+    /// How many items the other waves have; none: all.
+    pub wave: Option<Amount>,
+    /// How many items may be under way or failed at once; none: no limit.
+    pub max_unavailable: Option<Amount>,
+    /// How long it waits behind each wave.
+    pub soak: Option<Duration>,
+    /// The steps behind each wave.
+    pub gate: Option<ScopeIx>,
+    /// What becomes of what it has done when it halts.
+    pub on_halt: OnHalt,
+}
+
+/// What the steps of a gate call the number of the wave, from 1.
+pub const WAVE: &str = "wave";
+/// What the steps of a gate call the items of the wave.
+pub const WAVE_ITEMS: &str = "wave_items";
 
 /// A choice.
 #[derive(Debug)]

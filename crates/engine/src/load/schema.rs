@@ -117,6 +117,11 @@ fn restrict(schema: &mut Value) {
     let id = json!({ "pattern": patterns::ID, "not": { "const": "end" } });
     let at_least_one = json!({ "minItems": 1 });
     let executor = json!({ "pattern": patterns::EXECUTOR });
+    let binding = json!({ "pattern": patterns::BINDING, "not": { "enum": patterns::TAKEN } });
+    let budget = json!({ "not": {
+        "required": ["max_failures", "on_error"],
+        "properties": { "on_error": { "const": "fail" } },
+    } });
     let workflow = json!({ "pattern": patterns::WORKFLOW });
     for (place, more) in [
         ("/properties/workflow", &workflow),
@@ -132,11 +137,13 @@ fn restrict(schema: &mut Value) {
         ("/definitions/Otherwise/anyOf/1", &json!({ "additionalProperties": false })),
         ("/definitions/Next", &json!({ "pattern": patterns::ID })),
         ("/definitions/Map/properties/over", &json!({ "type": ["string", "array"] })),
-        (
-            "/definitions/Map/properties/as",
-            &json!({ "pattern": patterns::BINDING, "not": { "enum": patterns::TAKEN } }),
-        ),
+        ("/definitions/Map/properties/as", &binding),
         ("/definitions/Map/properties/max_concurrency", &json!({ "minimum": 1 })),
+        ("/definitions/Map", &budget),
+        ("/definitions/Rollout/properties/over", &json!({ "type": ["string", "array"] })),
+        ("/definitions/Rollout/properties/as", &binding),
+        ("/definitions/Rollout/properties/canary", &json!({ "minimum": 1 })),
+        ("/definitions/Step/properties/gate", &at_least_one),
         ("/definitions/Cleanup/properties/uses", &executor),
         ("/definitions/Undo/properties/uses", &executor),
         ("/definitions/Retry/properties/max_attempts/anyOf/0", &json!({ "minimum": 1 })),
@@ -160,9 +167,9 @@ fn restrict(schema: &mut Value) {
 
 /// One variant for each kind of step: what makes it, and what it may not have.
 fn kinds() -> Vec<Value> {
-    const ALL: [&str; 11] = [
-        "uses", "map", "workflow", "parallel", "decision", "set", "steps", "with", "output",
-        "retry", "wait_for",
+    const ALL: [&str; 13] = [
+        "uses", "map", "rollout", "gate", "workflow", "parallel", "decision", "set", "steps",
+        "with", "output", "retry", "wait_for",
     ];
     let kind = |makes: &[&str], may: &[&str]| {
         let not: Vec<_> =
@@ -179,6 +186,8 @@ fn kinds() -> Vec<Value> {
         kind(&["uses"], &["with", "retry"]),
         kind(&["map", "steps"], &["output"]),
         kind(&["map", "workflow"], &["with"]),
+        kind(&["rollout", "steps"], &["output", "gate"]),
+        kind(&["rollout", "workflow"], &["with", "gate"]),
         kind(&["workflow"], &["with"]),
         kind(&["parallel"], &["wait_for"]),
         kind(&["decision"], &[]),
@@ -237,6 +246,11 @@ mod tests {
             "/definitions/Step/properties/decision/minItems",
             "/definitions/Otherwise/anyOf/1/additionalProperties",
             "/definitions/Map/properties/over/type",
+            "/definitions/Map/not",
+            "/definitions/Rollout/properties/over/type",
+            "/definitions/Rollout/properties/as/pattern",
+            "/definitions/Rollout/properties/canary/minimum",
+            "/definitions/Step/properties/gate/minItems",
             "/definitions/Retry/properties/max_attempts/anyOf/0/minimum",
             "/definitions/Retry/properties/jitter/maximum",
             "/definitions/TimeoutParts/minProperties",

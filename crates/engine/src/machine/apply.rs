@@ -52,6 +52,12 @@ impl RunState {
             Event::Skipped { step, reason } => self.skipped(plan, event, *step, *reason),
             Event::Opened { step, opening } => self.opened(plan, event, *step, opening, at),
             Event::ItemsStarted { step, upto } => self.items_started(plan, event, *step, *upto),
+            Event::WaveSoaking { step, wave, until } => {
+                self.wave_soaking(event, *step, *wave, *until)
+            }
+            Event::GateOpened { step, wave } => self.gate_opened(plan, event, *step, *wave),
+            Event::WavePassed { step, wave } => self.wave_passed(plan, event, *step, *wave),
+            Event::RolloutUndone { step } => self.rollout_undone(plan, event, *step),
             Event::ScopeFailed { scope, error } => self.scope_failed(plan, event, *scope, error),
             Event::Closed { scope, output } => self.closed(plan, event, *scope, output.as_ref()),
             Event::ChildStarted { step, run } => {

@@ -44,6 +44,7 @@ impl RunState {
             KindPlan::Task(_)
             | KindPlan::Child(_)
             | KindPlan::Map(_)
+            | KindPlan::Rollout(_)
             | KindPlan::Decision(_)
             | KindPlan::Set(_)
             | KindPlan::Group(_) => None,
@@ -67,6 +68,12 @@ impl RunState {
         let phase = self.container_phase(plan, step, &scopes);
         let output = self.container_output(plan, step, &scopes);
         let error = (phase == Phase::Failed).then(|| self.container_error(step, &scopes));
+        // Why nothing more happens to the others stands with the errors of those that failed.
+        if let (Inner::Map(map), Some(Some(error))) = (&self.step(step).inner, &error)
+            && map.rollout.is_some()
+        {
+            self.record(plan, TaskRef::main(step), error);
+        }
         let timed_out = self.step(step).main.timed_out && phase != Phase::Completed;
         let main = &mut self.step_mut(step).main;
         main.output = Some(output);
@@ -82,25 +89,24 @@ impl RunState {
         if self.enough(plan, step).is_some_and(|enough| self.completed_of(scopes) >= enough) {
             return Phase::Completed;
         }
+        if let Inner::Map(map) = &self.step(step).inner {
+            return self.items_phase(step, map);
+        }
         let has = |result| scopes.iter().any(|scope| self.scope_result(*scope) == result);
         if has(RunStatus::Failed) {
             Phase::Failed
-        } else if has(RunStatus::Cancelled) || self.map_was_cut(step) {
+        } else if has(RunStatus::Cancelled) {
             Phase::Cancelled
         } else {
             Phase::Completed
         }
     }
 
-    /// A map that was halted from outside before all its items had started.
-    fn map_was_cut(&self, step: StepRef) -> bool {
-        matches!(&self.step(step).inner, Inner::Map(map) if map.scopes.len() < map.items.len())
-    }
-
     fn container_error(&self, step: StepRef, scopes: &[ScopeRef]) -> Option<Arc<StepError>> {
         if let Inner::Map(map) = &self.step(step).inner {
-            let message = format!("{} of {} items failed", map.failed, map.items.len());
-            return Some(Arc::new(StepError::permanent("engine.items_failed", message)));
+            let halted = map.halt_error();
+            let failed = || StepError::permanent("engine.items_failed", map.failures());
+            return Some(Arc::new(halted.unwrap_or_else(failed)));
         }
         scopes.iter().find_map(|scope| self.scope(*scope).error.clone())
     }

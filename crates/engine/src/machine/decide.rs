@@ -151,10 +151,12 @@ impl Pass<'_, '_> {
             match (kind, phase) {
                 (TimerKind::Retry, Some(Phase::Retrying(_))) => self.retry(task)?,
                 (TimerKind::Observe, Some(Phase::ObserveRetrying(_))) => self.observe(task)?,
+                (TimerKind::Soak, Some(Phase::Running)) => self.soaked(task.step)?,
                 (TimerKind::Total, Some(phase)) if !phase.is_final() => {
                     self.emit(Event::TimedOut { step: task.step })?;
                 }
-                (TimerKind::Retry | TimerKind::Observe | TimerKind::Total, _) => {}
+                (TimerKind::Retry | TimerKind::Observe | TimerKind::Soak | TimerKind::Total, _) => {
+                }
             }
             // The event took the timer away, unless the timer meant nothing any more.
             self.state.timers.remove(&(at, task, kind));
@@ -285,6 +287,7 @@ pub(super) fn task_plan<'p>(
         KindPlan::Child(_)
         | KindPlan::Parallel(_)
         | KindPlan::Map(_)
+        | KindPlan::Rollout(_)
         | KindPlan::Decision(_)
         | KindPlan::Set(_)
         | KindPlan::Group(_) => None,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::rollout::Waves;
 use crate::{
     model::{NodeId, RunId, RunStatus, StepError, Timestamp, Version},
     step::{Observation, SubtaskReport},
@@ -155,6 +156,8 @@ pub enum Opening {
     Scopes,
     /// A map over these items.
     Map(Arc<Vec<Value>>),
+    /// A roll-out over these items, in these waves.
+    Rollout(Box<Waves>),
     /// A decision took this choice; none held without it.
     Choice(Option<u32>),
 }
@@ -302,12 +305,17 @@ pub enum Event {
         /// What it opened.
         opening: Opening,
     },
-    /// A map's items below this number are under way.
+    /// The items of a map or roll-out below this number are under way.
     ItemsStarted {
-        /// The map.
+        /// The map or roll-out.
         step: StepRef,
         /// One more than the last of them.
         upto: u32,
+    },
+    /// What a halted roll-out had done is taken back: it ends.
+    RolloutUndone {
+        /// The roll-out.
+        step: StepRef,
     },
     /// All steps of a scope went well, but its output can't be computed. Comes before its
     /// obligations are met, because they depend on how the scope ends.
@@ -316,6 +324,29 @@ pub enum Event {
         scope: ScopeRef,
         /// Why.
         error: Arc<StepError>,
+    },
+    /// The items of a wave have ended; the roll-out waits until this time.
+    WaveSoaking {
+        /// The roll-out.
+        step: StepRef,
+        /// The wave, from 0.
+        wave: u32,
+        /// When it goes on.
+        until: Timestamp,
+    },
+    /// The gate behind a wave runs.
+    GateOpened {
+        /// The roll-out.
+        step: StepRef,
+        /// The wave, from 0.
+        wave: u32,
+    },
+    /// A wave is done: the next one may start.
+    WavePassed {
+        /// The roll-out.
+        step: StepRef,
+        /// The wave, from 0.
+        wave: u32,
     },
     /// A scope ended; not used for the workflow's own, which ends with [`Event::Ended`].
     Closed {
@@ -391,6 +422,10 @@ impl Event {
             Self::Opened { .. } => "opened",
             Self::ItemsStarted { .. } => "items_started",
             Self::ScopeFailed { .. } => "scope_failed",
+            Self::WaveSoaking { .. } => "wave_soaking",
+            Self::GateOpened { .. } => "gate_opened",
+            Self::WavePassed { .. } => "wave_passed",
+            Self::RolloutUndone { .. } => "rollout_undone",
             Self::Closed { .. } => "closed",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildEnded { .. } => "child_ended",
@@ -418,6 +453,10 @@ impl Event {
             Self::Skipped { step, .. }
             | Self::Opened { step, .. }
             | Self::ItemsStarted { step, .. }
+            | Self::WaveSoaking { step, .. }
+            | Self::GateOpened { step, .. }
+            | Self::WavePassed { step, .. }
+            | Self::RolloutUndone { step }
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),

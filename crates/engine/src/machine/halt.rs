@@ -57,17 +57,7 @@ impl RunState {
                     self.stop_scope(plan, scope);
                 }
             }
-            (Phase::Running, Inner::Map(map)) => {
-                map.halted = true;
-                let (scopes, idle) = (map.scopes.clone(), map.open == 0);
-                for scope in scopes {
-                    self.stop_scope(plan, scope);
-                }
-                // Stopped in the turn that opened it: no end of an item will end it.
-                if idle {
-                    self.close_container(plan, step);
-                }
-            }
+            (Phase::Running, Inner::Map(_)) => self.stop_items(plan, step),
             (Phase::Retrying(_), _) => {
                 state.main.error = Some(Arc::new(stopped()));
                 self.give_up(plan, task, true);

@@ -16,10 +16,13 @@ mod ending;
 mod event;
 mod halt;
 mod input;
+mod items;
 mod open;
 mod owed;
 mod ready;
+mod rollout;
 mod state;
+mod undoing;
 mod view;
 
 pub use decide::{Call, Command, Env, Turn, advance};
@@ -29,7 +32,9 @@ pub use event::{
     TaskRef, Verdict,
 };
 pub use input::{Input, absorb, react};
+pub use items::MapState;
 pub use owed::Obligation;
+pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use state::{
-    Execution, IllegalEvent, Inner, MapState, Owed, Phase, RunState, ScopeState, StepState, fold,
+    Execution, IllegalEvent, Inner, Owed, Phase, RunState, ScopeState, StepState, fold,
 };

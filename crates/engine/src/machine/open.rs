@@ -1,18 +1,16 @@
 //! Transitions of scopes: how containers open them, and what their end means for the container.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{
     event::{Event, Opening, ScopeRef, SkipReason, StepRef, TaskRef},
-    state::{
-        Execution, IllegalEvent, Inner, MapState, Phase, RunState, ScopeState, StepState, Todo,
-    },
+    state::{Execution, IllegalEvent, Inner, Phase, RunState, ScopeState, StepState, Todo},
 };
 use crate::{
     graph::{KindPlan, Plan, ScopeIx, ThenPlan},
-    model::{OnError, RunStatus, StepError, Timestamp},
+    model::{RunStatus, StepError, Timestamp},
 };
 
 type Applied = Result<(), IllegalEvent>;
@@ -35,6 +33,7 @@ impl RunState {
             plan: ix,
             owner,
             item,
+            wave: None,
             first,
             unsettled: len,
             active: 0,
@@ -77,9 +76,12 @@ impl RunState {
         let scopes: Vec<ScopeIx> = match (&self.plan_of(plan, step).kind, opening) {
             (KindPlan::Group(scope), Opening::Scopes) => vec![*scope],
             (KindPlan::Parallel(parallel), Opening::Scopes) => parallel.branches.clone(),
-            (KindPlan::Map(_), Opening::Map(items)) => {
-                self.open_map(plan, step, items, at);
+            (KindPlan::Map(map), Opening::Map(items)) => {
+                self.open_map(plan, step, map, items, at);
                 return Ok(());
+            }
+            (KindPlan::Rollout(_), Opening::Rollout(waves)) => {
+                return self.open_rollout(plan, event, step, waves, at);
             }
             (KindPlan::Decision(choices), Opening::Choice(choice)) => {
                 let taken = match choice {
@@ -105,6 +107,7 @@ impl RunState {
                 | KindPlan::Group(_)
                 | KindPlan::Parallel(_)
                 | KindPlan::Map(_)
+                | KindPlan::Rollout(_)
                 | KindPlan::Decision(_),
                 _,
             ) => return Err(illegal()),
@@ -134,50 +137,6 @@ impl RunState {
         self.settle(plan, step, true, jump);
     }
 
-    fn open_map(&mut self, plan: &Plan, step: StepRef, items: &Arc<Vec<Value>>, at: Timestamp) {
-        self.step_mut(step).inner = Inner::Map(Box::new(MapState {
-            items: Arc::clone(items),
-            scopes: Vec::new(),
-            open: 0,
-            failed: 0,
-            halted: false,
-            report: OnceLock::new(),
-        }));
-        self.activate(plan, step, at);
-        if items.is_empty() {
-            self.close_container(plan, step);
-        } else {
-            self.todo.push_back(Todo::Items(step));
-        }
-    }
-
-    pub(super) fn items_started(
-        &mut self,
-        plan: &Plan,
-        event: &Event,
-        step: StepRef,
-        upto: u32,
-    ) -> Applied {
-        let illegal = || self.illegal(event, TaskRef::main(step));
-        let (KindPlan::Map(map), Inner::Map(state)) =
-            (&self.plan_of(plan, step).kind, &self.step(step).inner)
-        else {
-            return Err(illegal());
-        };
-        let from = count(state.scopes.len());
-        if upto <= from || upto as usize > state.items.len() {
-            return Err(illegal());
-        }
-        for item in from..upto {
-            let scope = self.open_scope(plan, map.body, Some(step), Some(item));
-            if let Inner::Map(state) = &mut self.step_mut(step).inner {
-                state.scopes.push(scope);
-                state.open += 1;
-            }
-        }
-        Ok(())
-    }
-
     /// Notes that a scope can end: nothing runs in it, and nothing more will.
     pub(super) fn check_drained(&mut self, scope: ScopeRef) {
         if self.is_drained(scope) {
@@ -204,26 +163,12 @@ impl RunState {
             .and_then(|state| state.owner)
             .ok_or_else(|| self.illegal_for_run(event, "not about to close that scope"))?;
         self.close_scope(plan, scope, output);
-        let result = self.scope_result(scope);
-        let map_on_error = match &self.plan_of(plan, owner).kind {
-            KindPlan::Map(map) => map.on_error,
-            KindPlan::Task(_)
-            | KindPlan::Child(_)
-            | KindPlan::Parallel(_)
-            | KindPlan::Decision(_)
-            | KindPlan::Set(_)
-            | KindPlan::Group(_) => OnError::Fail,
-        };
-        let ended = match &mut self.step_mut(owner).inner {
+        let is_gate = self.scope(scope).wave.is_some();
+        let ended = match &self.step(owner).inner {
             Inner::None | Inner::Child(_) => false,
             Inner::Scopes { .. } => self.branch_closed(plan, owner),
-            Inner::Map(map) => {
-                map.open -= 1;
-                map.failed += u32::from(result != RunStatus::Completed);
-                map.halted |= result == RunStatus::Cancelled
-                    || (result == RunStatus::Failed && map_on_error == OnError::Fail);
-                map.open == 0 && (map.halted || map.scopes.len() == map.items.len())
-            }
+            Inner::Map(_) if is_gate => self.gate_closed(plan, owner, scope),
+            Inner::Map(_) => self.item_closed(plan, owner, scope),
         };
         if ended {
             self.close_container(plan, owner);

@@ -9,12 +9,10 @@ use super::{
     event::{Event, Opening, SkipReason, StepRef, TaskRef},
     state::{IllegalEvent, Inner, Phase},
 };
-#[cfg(feature = "testing")]
-use crate::model::planted;
 use crate::{
     expr::EvalError,
-    graph::{ChildPlan, ChoicePlan, KindPlan, MapPlan},
-    model::{RunId, StepError},
+    graph::{ChildPlan, ChoicePlan, KindPlan},
+    model::RunId,
 };
 
 type Passed = Result<(), IllegalEvent>;
@@ -48,6 +46,7 @@ impl Pass<'_, '_> {
                 .choose(task, choices)
                 .map(|choice| Event::Opened { step, opening: Opening::Choice(choice) }),
             KindPlan::Map(map) => return self.open_items(task, map),
+            KindPlan::Rollout(rollout) => return self.open_waves(task, rollout),
             KindPlan::Child(child) => return self.start_child(task, child),
         };
         match started {
@@ -67,17 +66,6 @@ impl Pass<'_, '_> {
             }
         }
         Ok(None)
-    }
-
-    fn open_items(&mut self, task: TaskRef, map: &MapPlan) -> Passed {
-        let event = match map.over.eval(&self.view(task)) {
-            Ok(Value::Array(items)) => {
-                Event::Opened { step: task.step, opening: Opening::Map(Arc::new(items)) }
-            }
-            Ok(other) => failed_for_good(task, not_a_list(&other)),
-            Err(error) => failed_for_good(task, error.into()),
-        };
-        self.emit(event)
     }
 
     fn start_child(&mut self, task: TaskRef, child: &ChildPlan) -> Passed {
@@ -101,43 +89,9 @@ impl Pass<'_, '_> {
             self.turn.commands.push(start_child(step, *run, child, input));
         }
     }
-
-    /// Starts as many of a map's items as may run now.
-    pub(super) fn items(&mut self, step: StepRef) -> Passed {
-        let KindPlan::Map(plan) = &self.state.plan_of(self.plan, step).kind else { return Ok(()) };
-        let state = self.state.step(step);
-        let Inner::Map(map) = &state.inner else { return Ok(()) };
-        if state.main.phase != Phase::Running || map.halted {
-            return Ok(());
-        }
-        #[cfg(feature = "testing")]
-        if planted::is_planted(planted::Defect::Map) && self.state.epoch > 1 {
-            return Ok(());
-        }
-        let room = plan.max_concurrency.saturating_sub(map.open) as usize;
-        let upto = (map.scopes.len().saturating_add(room)).min(map.items.len());
-        if upto <= map.scopes.len() {
-            return Ok(());
-        }
-        let upto = u32::try_from(upto).unwrap_or(u32::MAX);
-        self.emit(Event::ItemsStarted { step, upto })
-    }
 }
 
 fn start_child(step: StepRef, run: RunId, child: &ChildPlan, input: Value) -> Command {
     let workflow = child.workflow.clone();
     Command::StartChild { step, run, workflow, version: child.version, input }
-}
-
-fn not_a_list(value: &Value) -> StepError {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    StepError::permanent("engine.map_over", format!("`over` has to give a list; it gave {kind}"))
-        .hint("a string that is one `{{ }}` keeps the type of its value")
 }

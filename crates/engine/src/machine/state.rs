@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::{
     ending::Ending,
     event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
+    items::MapState,
     owed::Obligation,
 };
 use crate::{
@@ -160,25 +161,8 @@ pub enum Inner {
         /// How many have not closed.
         open: u32,
     },
-    /// A map.
+    /// A map, or a roll-out.
     Map(Box<MapState>),
-}
-
-/// A map under way.
-#[derive(Clone, Debug)]
-pub struct MapState {
-    /// The items.
-    pub items: Arc<Vec<Value>>,
-    /// The scopes of the items that have started, in the items' order.
-    pub scopes: Vec<ScopeRef>,
-    /// How many of them have not closed.
-    pub open: u32,
-    /// How many of them failed.
-    pub failed: u32,
-    /// No further item starts.
-    pub halted: bool,
-    /// Items as expressions see them, made when first asked for after the end.
-    pub(super) report: OnceLock<Arc<Value>>,
 }
 
 /// The lives of a step's obligations. Few steps have any: they are kept apart, so that all others
@@ -216,8 +200,10 @@ pub struct ScopeState {
     pub plan: ScopeIx,
     /// The step that opened it; none for the workflow's own.
     pub owner: Option<StepRef>,
-    /// The map's item that it processes.
+    /// The item that it processes, of a map or a roll-out.
     pub item: Option<u32>,
+    /// The wave that it is the gate of, from 0.
+    pub wave: Option<u32>,
     /// Its first step instance.
     pub first: StepRef,
     /// Its steps that are not final.
@@ -261,6 +247,7 @@ pub(super) enum Todo {
 pub(super) enum TimerKind {
     Retry,
     Observe,
+    Soak,
     Total,
 }
 

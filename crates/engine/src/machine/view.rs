@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 use super::{
     event::{ScopeRef, StepRef, TaskRef},
-    state::{Inner, MapState, Phase, RunState},
+    items::MapState,
+    rollout::RolloutState,
+    state::{Inner, Phase, RunState},
 };
 use crate::{
     expr::{Scope, StepView},
-    graph::{KindPlan, Plan},
+    graph::{KindPlan, Plan, WAVE, WAVE_ITEMS},
     model::RunStatus,
 };
 
@@ -44,6 +46,9 @@ impl RunState {
         if let Some(item) = state.item {
             path.extend(["[", &item.to_string(), "]"]);
         }
+        if let Some(wave) = state.wave {
+            path.extend(["/gate[", &wave.to_string(), "]"]);
+        }
         path.push('/');
         if let Some(label) = &plan.scope(state.plan).label {
             path.push_str(label);
@@ -74,7 +79,7 @@ impl RunState {
         scopes: &[ScopeRef],
     ) -> Arc<Value> {
         match &self.plan_of(plan, step).kind {
-            KindPlan::Map(_) => {
+            KindPlan::Map(_) | KindPlan::Rollout(_) => {
                 let outputs = scopes.iter().map(|scope| self.output_if_completed(plan, *scope));
                 Arc::new(outputs.collect())
             }
@@ -104,8 +109,9 @@ impl RunState {
         }
     }
 
-    /// The items of a map with their status, as `steps.ID.items` shows them.
-    fn map_report(&self, plan: &Plan, map: &MapState) -> Arc<Value> {
+    /// The items of a map with their status, as `steps.ID.items` shows them. A gate reads those of
+    /// its roll-out before the end, as far as they have started.
+    fn map_report(&self, plan: &Plan, map: &MapState, ended: bool) -> Arc<Value> {
         let make = || {
             let items = map.scopes.iter().map(|scope| {
                 let error = self.scope(*scope).error.as_deref();
@@ -117,7 +123,7 @@ impl RunState {
             });
             Arc::new(items.collect::<Value>())
         };
-        Arc::clone(map.report.get_or_init(make))
+        if ended { Arc::clone(map.report.get_or_init(make)) } else { make() }
     }
 }
 
@@ -150,11 +156,12 @@ impl View<'_> {
     fn binding(&self, name: &str) -> Option<Arc<Value>> {
         self.chain().find_map(|scope| {
             let scope = self.state.scope(scope);
-            let (owner, item) = (scope.owner?, scope.item?);
-            let KindPlan::Map(map) = &self.state.plan_of(self.plan, owner).kind else {
-                return None;
-            };
+            let owner = scope.owner?;
             let Inner::Map(state) = &self.state.step(owner).inner else { return None };
+            if let (Some(wave), Some(rollout)) = (scope.wave, &state.rollout) {
+                return gate_binding(name, wave, rollout, &state.items);
+            }
+            let (map, item) = (self.state.plan_of(self.plan, owner).kind.items()?, scope.item?);
             if map.binding == name {
                 return state.items.get(item as usize).map(|value| Arc::new(value.clone()));
             }
@@ -193,8 +200,8 @@ impl Scope for View<'_> {
         })?;
         let step = self.state.step(found);
         let items = match &step.inner {
-            Inner::Map(map) if step.main.phase.is_final() => {
-                Some(self.state.map_report(self.plan, map))
+            Inner::Map(map) if step.main.phase.is_final() || map.rollout.is_some() => {
+                Some(self.state.map_report(self.plan, map, step.main.phase.is_final()))
             }
             Inner::Map(_) | Inner::None | Inner::Child(_) | Inner::Scopes { .. } => None,
         };
@@ -205,5 +212,23 @@ impl Scope for View<'_> {
             error: error.and_then(|error| serde_json::to_value(&**error).ok()).map(Arc::new),
             items,
         })
+    }
+}
+
+/// What the steps of a gate see beside the others: the number of the wave, from 1, and its items.
+fn gate_binding(
+    name: &str,
+    wave: u32,
+    rollout: &RolloutState,
+    items: &[Value],
+) -> Option<Arc<Value>> {
+    match name {
+        WAVE => Some(Arc::new(Value::from(wave + 1))),
+        WAVE_ITEMS => {
+            let end = rollout.ends.get(wave as usize).copied()?;
+            let wave = items.get(rollout.wave_start(wave) as usize..end as usize)?;
+            Some(Arc::new(Value::from(wave.to_vec())))
+        }
+        _ => None,
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
+    Amount, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
     HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
     TimeoutParts, Undo, WaitFor, Workflow,
 };
@@ -159,8 +159,10 @@ impl Step {
         match &mut self.kind {
             StepKind::Task { with, .. }
             | StepKind::Workflow { with, .. }
-            | StepKind::Map { body: Body::Workflow { with, .. }, .. } => *with = input,
+            | StepKind::Map { body: Body::Workflow { with, .. }, .. }
+            | StepKind::Rollout { body: Body::Workflow { with, .. }, .. } => *with = input,
             StepKind::Map { body: Body::Steps(_), .. }
+            | StepKind::Rollout { body: Body::Steps(_), .. }
             | StepKind::Parallel { .. }
             | StepKind::Decision { .. }
             | StepKind::Set { .. }
@@ -250,6 +252,7 @@ impl Map {
             binding: Self::default_name(),
             max_concurrency: None,
             on_error: OnError::Fail,
+            max_failures: None,
         }
     }
 
@@ -272,6 +275,15 @@ impl Map {
     pub fn continue_on_error(mut self) -> Self {
         self.on_error = OnError::Continue;
         self
+    }
+}
+
+impl Map {
+    /// How many items may fail: the others are processed, and the map completes all the same.
+    #[must_use]
+    pub fn max_failures(mut self, most: impl Into<Amount>) -> Self {
+        self.max_failures = Some(most.into());
+        self.continue_on_error()
     }
 }
 

@@ -34,6 +34,15 @@ fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
         StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
             branch(body, at, visitor);
         }
+        StepKind::Rollout { body, gate, .. } => {
+            match body {
+                Body::Workflow { workflow, version, .. } => {
+                    visitor(&at.key("workflow"), workflow, version);
+                }
+                Body::Steps(body) => branch(body, at, visitor),
+            }
+            steps(gate.as_deref_mut().unwrap_or_default(), &at.key("gate"), visitor);
+        }
         StepKind::Parallel { parallel, .. } => {
             for (name, body) in parallel {
                 branch(body, &at.key("parallel").key(name), visitor);

@@ -13,6 +13,7 @@ mod lock;
 pub mod planted;
 mod policy;
 mod problem;
+mod rollout;
 mod setting;
 mod status;
 mod step;
@@ -30,6 +31,7 @@ pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
 pub use problem::{Pointer, Problem};
+pub use rollout::{OnHalt, Rollout};
 pub use setting::Setting;
 pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Cleanup, Condition, OnError, Retry, Timeout, Undo, Version, WaitFor};
+use super::{Amount, Cleanup, Condition, OnError, Retry, Rollout, Timeout, Undo, Version, WaitFor};
 
 /// A node of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,18 @@ pub enum StepKind {
         #[serde(flatten)]
         body: Body,
     },
+    /// Processes each element of a list, in waves.
+    Rollout {
+        /// Over what, and how.
+        rollout: Rollout,
+        /// What happens to each element.
+        #[serde(flatten)]
+        body: Body,
+        /// Steps behind each wave; if they fail, the roll-out halts. They see the number of the
+        /// wave as `wave`, from 1, and its items as `wave_items`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gate: Option<Vec<Step>>,
+    },
     /// Runs another workflow as a child run.
     Workflow {
         /// Its name.
@@ -144,7 +156,7 @@ pub struct Branch {
     pub output: Option<Value>,
 }
 
-/// What a `map` does with each item.
+/// What a `map` or `rollout` does with each item.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Body {
@@ -179,6 +191,11 @@ pub struct Map {
     /// map fails at its end if any of them did.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
+    /// How many items may fail, or which part of them, rounded down: the map completes all the
+    /// same. Once more have failed, no new item starts and the map fails. With it the others go on
+    /// after a failure (`on_error: continue`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<Amount>,
 }
 
 impl Map {

@@ -82,12 +82,20 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         let branches = json!({ "a": { "steps": a }, "b": { "steps": b } });
         json!({ "parallel": branches, "wait_for": enough })
     });
-    let map = (list(depth - 1), 0..5usize, 1..4u32, prop_oneof![Just("fail"), Just("continue")])
-        .prop_map(|(steps, items, most, on_error)| {
+    let failing = prop_oneof![
+        Just(json!({ "on_error": "fail" })),
+        Just(json!({ "on_error": "continue" })),
+        Just(json!({ "on_error": "continue", "max_failures": 1 })),
+        Just(json!({ "on_error": "continue", "max_failures": "50%" })),
+    ];
+    let map =
+        (list(depth - 1), 0..5usize, 1..4u32, failing).prop_map(|(steps, items, most, failing)| {
             let over: Vec<_> = (0..items).collect();
-            let map = json!({ "over": over, "max_concurrency": most, "on_error": on_error });
+            let mut map = json!({ "over": over, "max_concurrency": most });
+            merge(&mut map, failing);
             json!({ "map": map, "steps": steps })
         });
+    let rollout = rollout(depth - 1);
     let decision =
         (list(depth - 1), any::<bool>(), any::<bool>()).prop_map(|(steps, holds, other)| {
             let mut choices = vec![json!({ "when": holds, "steps": steps })];
@@ -98,9 +106,44 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         });
     prop_oneof![
         8 => task, 2 => set, 1 => broken, 1 => child,
-        2 => group, 2 => parallel, 3 => map, 2 => decision,
+        2 => group, 2 => parallel, 3 => map, 2 => rollout, 2 => decision,
     ]
     .boxed()
+}
+
+fn rollout(depth: u32) -> impl Strategy<Value = Value> {
+    let amount = || {
+        prop::option::of(prop_oneof![
+            (1..4u32).prop_map(Value::from),
+            (1..100u32).prop_map(|part| json!(format!("{part}%"))),
+        ])
+    };
+    let shape = (prop::option::of(1..3u32), amount(), amount(), amount());
+    let on_halt = prop_oneof![Just("stop"), Just("undo")];
+    let gate = (prop::option::of(list(depth)), any::<bool>(), on_halt);
+    (list(depth), 0..6usize, shape, gate).prop_map(
+        |(steps, items, (canary, wave, max_unavailable, max_failures), (gate, soaks, on_halt))| {
+            let over: Vec<_> = (0..items).collect();
+            let mut rollout = json!({ "over": over, "on_halt": on_halt });
+            let fields = [
+                ("canary", canary.map(Value::from)),
+                ("wave", wave),
+                ("max_unavailable", max_unavailable),
+                ("max_failures", max_failures),
+                ("soak", soaks.then(|| json!("10s"))),
+            ];
+            for (name, value) in fields {
+                if let Some(value) = value {
+                    rollout[name] = value;
+                }
+            }
+            let mut step = json!({ "rollout": rollout, "steps": steps });
+            if let Some(gate) = gate {
+                step["gate"] = json!(gate);
+            }
+            step
+        },
+    )
 }
 
 fn policies() -> impl Strategy<Value = Value> {

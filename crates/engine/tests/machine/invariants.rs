@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use rackwright_engine::{
     RunStatus,
     graph::{KindPlan, Plan},
-    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, SkipReason, StepRef, TaskRef},
-    model::{CleanupPolicy, OnError, Timestamp},
+    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, SkipReason, Stage, StepRef, TaskRef},
+    model::{CleanupPolicy, OnError, OnHalt, Timestamp},
 };
 
 #[derive(Default)]
@@ -35,6 +35,9 @@ impl Invariants {
                     assert_may_start(&state, *step);
                 }
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
+                Event::WaveSoaking { step, .. }
+                | Event::GateOpened { step, .. }
+                | Event::WavePassed { step, .. } => assert_wave_ended(&state, *step),
                 Event::Created(_)
                 | Event::Claimed { .. }
                 | Event::Failed { .. }
@@ -50,6 +53,7 @@ impl Invariants {
                 | Event::Closed { .. }
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }
+                | Event::RolloutUndone { .. }
                 | Event::CancelRequested(_)
                 | Event::RunTimedOut
                 | Event::Finishing { .. }
@@ -95,6 +99,7 @@ impl Invariants {
         }
         check_races(plan, state);
         check_finally(plan, state);
+        check_rollouts(state);
     }
 }
 
@@ -188,8 +193,30 @@ fn check_undo(plan: &Plan, state: &RunState, step: StepRef) {
     let me = state.step(step);
     let owed = state.plan_of(plan, step).undo.is_some()
         && me.main.phase == Phase::Completed
-        && around(state, me.scope).any(|scope| went_wrong(state, scope));
+        && is_taken_back(plan, state, me.scope);
     assert_eq!(performed, owed, "undo of step {}", step.0);
+}
+
+/// Whether what a scope did was taken back: it or one around it went wrong. A roll-out that was
+/// halted on the way decides for what it holds.
+fn is_taken_back(plan: &Plan, state: &RunState, inside: ScopeRef) -> bool {
+    for scope in around(state, inside) {
+        if went_wrong(state, scope) {
+            return true;
+        }
+        let Some(owner) = state.scope(scope).owner else { continue };
+        if is_halted(state, owner)
+            && let KindPlan::Rollout(plan) = &state.plan_of(plan, owner).kind
+        {
+            return plan.on_halt == OnHalt::Undo;
+        }
+    }
+    false
+}
+
+fn is_halted(state: &RunState, step: StepRef) -> bool {
+    let Inner::Map(items) = &state.step(step).inner else { return false };
+    items.rollout.as_ref().is_some_and(|rollout| rollout.halt.is_some())
 }
 
 fn went_wrong(state: &RunState, scope: ScopeRef) -> bool {
@@ -241,6 +268,20 @@ fn assert_obligation_in_time(plan: &Plan, state: &RunState, task: TaskRef) {
         .find(|scope| !state.scope(*scope).closed)
         .expect("some scope is open");
     let scope = state.scope(holder);
+    // A halted roll-out takes back what it did while the scope around it still works.
+    let owners = around(state, state.step(task.step).scope)
+        .take_while(|scope| *scope != holder)
+        .filter_map(|scope| state.scope(scope).owner);
+    let halted = owners.last().filter(|owner| is_halted(state, *owner));
+    if let Some(owner) = halted.filter(|owner| !state.step(*owner).main.phase.is_final()) {
+        let own = |task: TaskRef| {
+            let held = |scope| state.scope(scope).owner == Some(owner);
+            task.role == Role::Undo && around(state, state.step(task.step).scope).any(held)
+        };
+        let first = scope.owed.iter().rev().find(|it| own(it.task)).map(|it| it.task);
+        assert_eq!(first, Some(task), "a roll-out takes back in another order");
+        return;
+    }
     assert_eq!(scope.active, 0, "an obligation starts while its scope works");
     let place = scope.owed.iter().position(|it| it.task == task).expect("it is on the stack");
     for above in &scope.owed[place + 1..] {
@@ -257,12 +298,46 @@ fn assert_obligation_in_time(plan: &Plan, state: &RunState, task: TaskRef) {
 }
 
 fn assert_bounded(plan: &Plan, state: &RunState, step: StepRef, upto: u32) {
-    let (KindPlan::Map(map), Inner::Map(items)) =
-        (&state.plan_of(plan, step).kind, &state.step(step).inner)
-    else {
-        panic!("items of a step that is no map");
-    };
-    let more = upto - u32::try_from(items.scopes.len()).unwrap();
-    assert!(items.open + more <= map.max_concurrency, "more items at once than allowed");
+    let Inner::Map(items) = &state.step(step).inner else { panic!("items of another kind") };
     assert!(!items.halted, "an item starts in a map that was halted");
+    let more = upto - u32::try_from(items.scopes.len()).unwrap();
+    if let Some(rollout) = &items.rollout {
+        assert_eq!(rollout.stage, Stage::Items, "an item starts behind its wave");
+        assert!(upto <= rollout.wave_end(), "an item starts before its wave");
+        let places = rollout.places.unwrap_or(u32::MAX);
+        assert!(items.open + items.failed + more <= places, "more items unavailable than allowed");
+        assert!(Some(items.failed) <= items.budget, "an item starts though too many failed");
+        return;
+    }
+    let KindPlan::Map(map) = &state.plan_of(plan, step).kind else { panic!("no map") };
+    assert!(items.open + more <= map.max_concurrency, "more items at once than allowed");
+}
+
+fn assert_wave_ended(state: &RunState, step: StepRef) {
+    let Inner::Map(items) = &state.step(step).inner else { panic!("a wave of another kind") };
+    let ended = items.scopes.iter().all(|scope| state.scope(*scope).closed);
+    assert!(ended && !items.halted, "a wave goes on before its end");
+}
+
+/// Behind each wave that passed, its gate completed; with a budget, no more failed than may.
+fn check_rollouts(state: &RunState) {
+    for step in &state.steps {
+        let Inner::Map(items) = &step.inner else { continue };
+        if step.main.phase == Phase::Completed
+            && let Some(budget) = items.budget
+        {
+            assert!(items.failed <= budget);
+            assert_eq!(items.scopes.len(), items.items.len(), "completed without all its items");
+        }
+        let Some(rollout) = &items.rollout else { continue };
+        if step.main.phase == Phase::Completed {
+            assert_eq!(rollout.stage, Stage::Done);
+        }
+        let passed =
+            if rollout.stage == Stage::Done { rollout.ends.len() } else { rollout.wave as usize };
+        for gate in rollout.gates.iter().take(passed) {
+            let gate = state.scope(*gate);
+            assert!(gate.closed && !gate.failed && !gate.cancelled, "a wave passed a failed gate");
+        }
+    }
 }

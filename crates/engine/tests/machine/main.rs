@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on panics")]
 
+mod budget;
 mod driver;
 mod ending;
 mod generate;
 mod invariants;
 mod properties;
 mod race;
+mod rollout;
 mod scripted;
 mod settings;

@@ -59,6 +59,12 @@ fn sweep() -> rackwright_engine::Workflow {
                 "left": { "steps": [{ "id": "l", "uses": "d.set", "with": 1 }] },
                 "right": { "steps": [{ "id": "r", "workflow": "child", "with": { "n": 5 } }] },
             } },
+            { "id": "waves",
+              "rollout": { "over": [4, 5, 6], "as": "n", "canary": 1, "wave": 2, "soak": "1ms",
+                           "max_unavailable": 2 },
+              "steps": [{ "id": "flash", "uses": "d.flash", "with": { "version": "{{ n }}" } }],
+              "gate": [{ "id": "check", "uses": "d.set",
+                         "with": "{{ steps.waves.items | length }}" }] },
             { "id": "choice", "decision": [
                 { "when": "steps.both.output.right == 10",
                   "steps": [{ "id": "yes", "uses": "d.flash", "with": { "version": 3 } }] },

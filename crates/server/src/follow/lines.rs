@@ -66,6 +66,16 @@ impl Lines {
             Event::Opened { opening: Opening::Map(items), .. } => {
                 format!("goes through {} items", items.len())
             }
+            Event::Opened { opening: Opening::Rollout(waves), .. } => {
+                format!("goes through {} items in {} waves", waves.items.len(), waves.ends.len())
+            }
+            Event::WaveSoaking { wave, until, .. } => {
+                let time = elapsed(until.since(event.at));
+                format!("wave {} is done; going on in {time}", wave + 1)
+            }
+            Event::GateOpened { wave, .. } => format!("gate of wave {}", wave + 1),
+            Event::WavePassed { wave, .. } => format!("wave {} has passed", wave + 1),
+            Event::RolloutUndone { .. } => "what it had done is taken back".to_owned(),
             Event::ChildStarted { run, .. } => format!("child run {run}"),
             Event::ChildEnded { status, .. } => status.to_string(),
             Event::TimedOut { .. } => "ran out of time".to_owned(),
@@ -141,6 +151,10 @@ impl Lines {
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
             | Event::ScopeFailed { .. }
+            | Event::WaveSoaking { .. }
+            | Event::GateOpened { .. }
+            | Event::WavePassed { .. }
+            | Event::RolloutUndone { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

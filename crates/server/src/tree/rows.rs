@@ -112,6 +112,16 @@ impl Steps {
             | Mark::Failed
             | Mark::Note => {}
         }
+        if let Some(wave) = view.wave.filter(|_| mark == Mark::Running) {
+            parts.push(format!("wave {} of {}", wave.number, wave.of));
+            if let Some(until) = wave.soaks_until {
+                parts.push(format!("soaks for {}", elapsed(until.since(self.now))));
+            } else if wave.in_gate {
+                parts.push("gate".to_owned());
+            } else if wave.undoing {
+                parts.push("halted: taking back".to_owned());
+            }
+        }
         if let Some(at) = view.retry_at {
             parts.push(format!("next attempt in {}", elapsed(at.since(self.now))));
         }

@@ -30,6 +30,7 @@ fn step(name: &str, kind: Kind, status: &'static str) -> StepView {
         evidence: None,
         child: None,
         items: None,
+        wave: None,
         steps: Vec::new(),
     }
 }

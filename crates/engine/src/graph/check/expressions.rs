@@ -134,7 +134,8 @@ impl<'w> Checker<'_, 'w> {
     fn binding_reference(&self, root: &str, frame: &Frame<'_, 'w>) -> Option<Problem> {
         let bindings: Vec<&str> = frame.bindings().collect();
         let plain = root.strip_suffix("_index").unwrap_or(root);
-        if bindings.iter().any(|binding| *binding == root || *binding == plain) {
+        let gate = frame.gate_names();
+        if gate.contains(&root) || bindings.iter().any(|it| *it == root || *it == plain) {
             return None;
         }
         let found = problem("unknown-name", format!("`{root}` is not defined here"));
@@ -146,7 +147,7 @@ impl<'w> Checker<'_, 'w> {
         if properties.contains(&root) {
             return Some(found.help(format!("write `input.{root}`")));
         }
-        let known = ROOTS.into_iter().chain(bindings.iter().copied());
+        let known = ROOTS.into_iter().chain(gate.iter().copied()).chain(bindings.iter().copied());
         Some(with_help(found, suggest(root, "defined are", known)))
     }
 
@@ -168,6 +169,11 @@ impl<'w> Checker<'_, 'w> {
             Sight::Itself => Some(
                 not_before(format!("`{id}` can't read its own result"))
                     .help("only its `cleanup` and its `undo` can"),
+            ),
+            Sight::Around if path.first() == Some(&"items") && frame.is_in_gate_of(id) => None,
+            Sight::Around if frame.is_in_gate_of(id) => Some(
+                not_before(format!("`{id}` holds this gate, so it has not ended yet"))
+                    .help(format!("its items so far are read as `steps.{id}.items`")),
             ),
             Sight::Around => Some(
                 not_before(format!("`{id}` holds this step, so it has not ended yet"))

@@ -4,12 +4,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::{Checker, scope::Frame, words};
-use crate::{
-    expr::Template,
-    model::{
-        Body, Branch, Choice, Cleanup, Condition, Map, Otherwise, Pointer, Problem, Step, StepKind,
-        Then, Undo, WaitFor,
-    },
+use crate::model::{
+    Branch, Choice, Cleanup, Condition, Otherwise, Pointer, Problem, Step, StepKind, Then, Undo,
+    WaitFor,
 };
 
 impl<'w> Checker<'_, 'w> {
@@ -22,6 +19,9 @@ impl<'w> Checker<'_, 'w> {
         match &step.kind {
             StepKind::Task { uses, with } => self.task(uses, with, at, frame),
             StepKind::Map { map, body } => self.map(map, body, at, frame),
+            StepKind::Rollout { rollout, body, gate } => {
+                self.rollout(rollout, body, gate.as_deref(), at, frame);
+            }
             StepKind::Workflow { workflow, with, .. } => self.child(workflow, with, at, frame),
             StepKind::Parallel { parallel, wait_for } => {
                 self.parallel(parallel, *wait_for, at, frame);
@@ -90,7 +90,7 @@ impl<'w> Checker<'_, 'w> {
         self.report(problem.label("not known here").help(help));
     }
 
-    fn branch(
+    pub(super) fn branch(
         &mut self,
         branch: &'w Branch,
         at: &Pointer,
@@ -101,64 +101,7 @@ impl<'w> Checker<'_, 'w> {
         self.list(&branch.steps, output, at, &at.key("steps"), Some(frame), binding);
     }
 
-    fn map(&mut self, map: &'w Map, body: &'w Body, at: &Pointer, frame: &Frame<'_, 'w>) {
-        let here = at.key("map");
-        let over = self.template(&map.over, &here.key("over"), frame);
-        if let Some(found) = over.as_ref().and_then(Template::constant).filter(|v| !v.is_array()) {
-            let message = "a map goes over a list";
-            self.report(
-                Problem::new("wrong-type", here.key("over"), message)
-                    .label(format!("this is {}", super::schema::kind(found)))
-                    .help("write a list, or an expression that gives one: `{{ input.hosts }}`"),
-            );
-        }
-        if map.max_concurrency == Some(0) {
-            let message = "with no item at a time nothing would ever happen";
-            self.report(
-                Problem::new("out-of-range", here.key("max_concurrency"), message)
-                    .help("write 1 or more, or leave it out to process all at once"),
-            );
-        }
-        self.binding(&map.binding, &here.key("as"), frame);
-        match body {
-            Body::Steps(branch) => self.branch(branch, at, frame, Some(&map.binding)),
-            Body::Workflow { workflow, with, .. } => {
-                let inner = Frame { binding: Some(&map.binding), ..*frame };
-                let inner = Frame { outer: Some(frame), ..inner };
-                self.child(workflow, with, at, &inner);
-            }
-        }
-    }
-
-    fn binding(&mut self, name: &str, at: &Pointer, frame: &Frame<'_, 'w>) {
-        let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if !starts || !name.chars().all(letter) {
-            let message = format!("`{name}` can't be the name of an item");
-            self.report(
-                Problem::new("bad-name", at.clone(), message)
-                    .help("use letters, digits and `_`, not starting with a digit"),
-            );
-        } else if [
-            "input", "run", "steps", "true", "false", "none", "not", "and", "or", "in", "is", "if",
-            "else",
-        ]
-        .contains(&name)
-        {
-            let message = format!("`{name}` has a meaning in expressions already");
-            self.report(Problem::new("bad-name", at.clone(), message).help("use another name"));
-        } else if let Some(other) = frame.bindings().find(|other| {
-            *other == name || name == format!("{other}_index") || *other == format!("{name}_index")
-        }) {
-            let message = format!("a map around this one calls its item `{other}`");
-            self.report(
-                Problem::new("shadowed-name", at.clone(), message)
-                    .help("give the inner item another name with `as`"),
-            );
-        }
-    }
-
-    fn child(&mut self, name: &str, with: &Value, at: &Pointer, frame: &Frame<'_, 'w>) {
+    pub(super) fn child(&mut self, name: &str, with: &Value, at: &Pointer, frame: &Frame<'_, 'w>) {
         let template = self.template(with, &at.key("with"), frame);
         if name == self.workflow.name {
             let message = format!("a workflow can't call itself: {name} → {name}");

@@ -301,6 +301,7 @@ fn falls_through(step: &Step) -> bool {
         }
         StepKind::Task { .. }
         | StepKind::Map { .. }
+        | StepKind::Rollout { .. }
         | StepKind::Workflow { .. }
         | StepKind::Parallel { .. }
         | StepKind::Set { .. }

@@ -13,6 +13,7 @@
 mod catalogue;
 mod expressions;
 mod input;
+mod items;
 mod kinds;
 mod list;
 mod policies;
@@ -111,6 +112,7 @@ impl<'w> Checker<'_, 'w> {
             ended: false,
             outer: None,
             binding: None,
+            gate: false,
         };
         self.in_finally = true;
         self.list(finally, None, root, &root.key("finally"), Some(&frame), None);
@@ -139,12 +141,21 @@ impl<'w> Checker<'_, 'w> {
                 ended: false,
                 outer,
                 binding,
+                gate: false,
             };
             self.step(step, &at.index(place), &frame);
         }
         if let Some(output) = output {
-            let frame =
-                Frame { steps, at, order: &order, current: None, ended: false, outer, binding };
+            let frame = Frame {
+                steps,
+                at,
+                order: &order,
+                current: None,
+                ended: false,
+                outer,
+                binding,
+                gate: false,
+            };
             self.template(output, &owner.key("output"), &frame);
         }
     }

@@ -20,6 +20,7 @@ impl<'w> Checker<'_, 'w> {
             ended: false,
             outer: None,
             binding: None,
+            gate: false,
         };
         let before = self.problems.len();
         self.policies(defaults.retry.as_ref(), defaults.timeout.as_ref(), at, &frame);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::list::Order;
+use crate::graph::{WAVE, WAVE_ITEMS};
 use crate::model::{Body, Choice, Otherwise, Pointer, Step, StepKind, Then};
 
 /// A place in a list of steps, inside the places around it.
@@ -17,8 +18,10 @@ pub(super) struct Frame<'f, 'w> {
     /// That step has ended: its own result can be read.
     pub ended: bool,
     pub outer: Option<&'f Frame<'f, 'w>>,
-    /// The binding of the map whose body the list is.
+    /// The binding of the map or roll-out whose body the list is.
     pub binding: Option<&'w str>,
+    /// The gate of the roll-out that `outer` stands at is inside of this.
+    pub gate: bool,
 }
 
 /// Whether a step can be read.
@@ -78,9 +81,23 @@ impl<'f, 'w> Frame<'f, 'w> {
         ids
     }
 
-    /// The names of the maps around.
+    /// The names of the maps and roll-outs around.
     pub(super) fn bindings(&self) -> impl Iterator<Item = &'w str> {
         self.chain().filter_map(|frame| frame.binding)
+    }
+
+    /// What gates around give beside.
+    pub(super) fn gate_names(&self) -> &'static [&'static str] {
+        if self.chain().any(|frame| frame.gate) { &[WAVE, WAVE_ITEMS] } else { &[] }
+    }
+
+    /// Whether this is inside the gate of the step of that id.
+    pub(super) fn is_in_gate_of(&self, id: &str) -> bool {
+        let owner = |frame: Frame<'f, 'w>| {
+            let outer = frame.outer.filter(|_| frame.gate)?;
+            outer.steps.get(outer.current?)
+        };
+        self.chain().filter_map(owner).any(|step| step.id == id)
     }
 }
 
@@ -136,6 +153,13 @@ fn inner_lists(step: &Step) -> Vec<&[Step]> {
         | StepKind::Map { body: Body::Workflow { .. }, .. } => Vec::new(),
         StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
             vec![&body.steps]
+        }
+        StepKind::Rollout { body, gate, .. } => {
+            let body = match body {
+                Body::Steps(body) => Some(body.steps.as_slice()),
+                Body::Workflow { .. } => None,
+            };
+            body.into_iter().chain(gate.as_deref()).collect()
         }
         StepKind::Parallel { parallel, .. } => {
             parallel.values().map(|branch| branch.steps.as_slice()).collect()

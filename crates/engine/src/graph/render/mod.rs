@@ -2,6 +2,7 @@
 //! boxes, edges are the order.
 
 mod dot;
+mod items;
 mod layout;
 mod mermaid;
 mod picture;

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::text;
 use crate::model::{
-    Body, Branch, Choice, Cleanup, CleanupPolicy, Map, Next, Otherwise, Step, StepKind, Then,
-    Workflow,
+    Branch, Choice, Cleanup, CleanupPolicy, Next, Otherwise, Step, StepKind, Then, Workflow,
 };
 
 /// What a node is; decides its shape.
@@ -63,21 +62,21 @@ pub(super) struct Picture {
 
 /// A way out of something that is drawn.
 #[derive(Clone, Debug)]
-struct Exit {
-    node: usize,
-    label: Option<String>,
+pub(super) struct Exit {
+    pub(super) node: usize,
+    pub(super) label: Option<String>,
 }
 
 /// Something that is drawn: where one comes in, where one comes out, which jumps it makes.
 #[derive(Debug, Default)]
-struct Part {
-    entries: Vec<usize>,
-    exits: Vec<Exit>,
-    jumps: Vec<(Exit, Next)>,
+pub(super) struct Part {
+    pub(super) entries: Vec<usize>,
+    pub(super) exits: Vec<Exit>,
+    pub(super) jumps: Vec<(Exit, Next)>,
 }
 
 impl Part {
-    fn of(node: usize) -> Self {
+    pub(super) fn of(node: usize) -> Self {
         Self { entries: vec![node], exits: vec![Exit { node, label: None }], jumps: Vec::new() }
     }
 }
@@ -109,7 +108,7 @@ impl Picture {
         picture
     }
 
-    fn node(
+    pub(super) fn node(
         &mut self,
         shape: Shape,
         title: &str,
@@ -120,12 +119,12 @@ impl Picture {
         self.nodes.len() - 1
     }
 
-    fn group(&mut self, title: String, parent: Option<usize>, repeated: bool) -> usize {
+    pub(super) fn group(&mut self, title: String, parent: Option<usize>, repeated: bool) -> usize {
         self.groups.push(Group { title, parent, repeated });
         self.groups.len() - 1
     }
 
-    fn connect(&mut self, exits: &[Exit], entries: &[usize]) {
+    pub(super) fn connect(&mut self, exits: &[Exit], entries: &[usize]) {
         for exit in exits {
             for entry in entries {
                 let label = exit.label.clone();
@@ -137,7 +136,7 @@ impl Picture {
         }
     }
 
-    fn list(&mut self, steps: &[Step], group: Option<usize>) -> Part {
+    pub(super) fn list(&mut self, steps: &[Step], group: Option<usize>) -> Part {
         if steps.is_empty() {
             return Part::of(self.node(Shape::Nothing, "nothing", Vec::new(), group));
         }
@@ -211,6 +210,9 @@ impl Picture {
                 Part::of(self.leaf(Shape::Child, step, vec![format!("workflow {workflow}")], group))
             }
             StepKind::Map { map, body } => self.map(step, map, body, group),
+            StepKind::Rollout { rollout, body, gate } => {
+                self.rollout(step, rollout, (body, gate.as_deref()), group)
+            }
             StepKind::Group { body } => {
                 let inner = self.group(headline(step), group, false);
                 self.list(&body.steps, Some(inner))
@@ -244,7 +246,7 @@ impl Picture {
         part
     }
 
-    fn leaf(
+    pub(super) fn leaf(
         &mut self,
         shape: Shape,
         step: &Step,
@@ -253,25 +255,6 @@ impl Picture {
     ) -> usize {
         details.extend(step.when.as_ref().map(|when| format!("if {}", text::condition(when))));
         self.node(shape, &step.id, details, group)
-    }
-
-    fn map(&mut self, step: &Step, map: &Map, body: &Body, group: Option<usize>) -> Part {
-        let over = text::template(&map.over);
-        let mut what = format!("for each {} in {over}", map.binding);
-        if let Some(most) = map.max_concurrency {
-            what = format!("{what}, {most} at a time");
-        }
-        match body {
-            Body::Steps(branch) => {
-                let title = format!("{} · {what}", headline(step));
-                let inner = self.group(title, group, true);
-                self.list(&branch.steps, Some(inner))
-            }
-            Body::Workflow { workflow, .. } => {
-                let details = vec![format!("workflow {workflow}"), what];
-                Part::of(self.leaf(Shape::Children, step, details, group))
-            }
-        }
     }
 
     fn decision(&mut self, step: &Step, choices: &[Choice], group: Option<usize>) -> Part {
@@ -328,7 +311,7 @@ impl Picture {
 }
 
 /// The title of the box of a step.
-fn headline(step: &Step) -> String {
+pub(super) fn headline(step: &Step) -> String {
     match &step.when {
         Some(when) => format!("{} · if {}", step.id, text::condition(when)),
         None => step.id.clone(),

@@ -3,27 +3,24 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::{
-    Decoder,
-    fields::{Fields, wrong_type},
-    shapes,
-};
+use super::{Decoder, fields::Fields, shapes};
 use crate::{
     load::{
         words,
         yaml::{Kind, Node},
     },
-    model::{Body, Branch, Map, Pointer, Problem, StepKind},
+    model::{Branch, Pointer, Problem, StepKind},
 };
 
 impl Decoder<'_> {
-    /// What a step does. Exactly one kind; a `map` has `steps` or `workflow` beside it.
+    /// What a step does. Exactly one kind; a `map` or `rollout` has `steps` or
+    /// `workflow` beside it.
     pub(super) fn kind(&mut self, fields: &Fields<'_>) -> Option<StepKind> {
         let mut kinds = fields.present(&shapes::KINDS);
         if !fields.present(&shapes::LATER_KINDS).is_empty() {
             return None;
         }
-        if kinds.contains(&"map") {
+        if kinds.contains(&"map") || kinds.contains(&"rollout") {
             kinds.retain(|kind| !matches!(*kind, "steps" | "workflow"));
         }
         match kinds.as_slice() {
@@ -45,8 +42,9 @@ impl Decoder<'_> {
     }
 
     fn one_kind(&mut self, fields: &Fields<'_>, kind: &'static str) -> Option<StepKind> {
-        let child = kind == "workflow" || (kind == "map" && fields.has("workflow"));
-        let scope = kind == "steps" || (kind == "map" && fields.has("steps"));
+        let through = matches!(kind, "map" | "rollout");
+        let child = kind == "workflow" || (through && fields.has("workflow"));
+        let scope = kind == "steps" || (through && fields.has("steps"));
         if fields.has("with") && kind != "uses" && !child {
             self.misplaced(fields, "with", "it is the input of `uses` or `workflow`");
         }
@@ -58,6 +56,9 @@ impl Decoder<'_> {
         }
         if fields.has("wait_for") && kind != "parallel" {
             self.misplaced(fields, "wait_for", "it counts the branches of a `parallel`");
+        }
+        if fields.has("gate") && kind != "rollout" {
+            self.misplaced(fields, "gate", "it stands behind the waves of a `rollout`");
         }
         match kind {
             "uses" => {
@@ -72,8 +73,14 @@ impl Decoder<'_> {
             }
             "map" => {
                 let map = self.optional(fields, "map", Self::map);
-                let body = self.body(fields);
+                let body = self.body(fields, kind);
                 Some(StepKind::Map { map: map?, body: body? })
+            }
+            "rollout" => {
+                let rollout = self.optional(fields, "rollout", Self::rollout);
+                let body = self.body(fields, kind);
+                let gate = self.optional(fields, "gate", Self::some_steps);
+                Some(StepKind::Rollout { rollout: rollout?, body: body?, gate })
             }
             "parallel" => {
                 let parallel = self.optional(fields, "parallel", Self::branches);
@@ -93,68 +100,15 @@ impl Decoder<'_> {
         }
     }
 
-    fn with(&mut self, fields: &Fields<'_>) -> Value {
+    pub(super) fn with(&mut self, fields: &Fields<'_>) -> Value {
         self.optional(fields, "with", Self::free).unwrap_or(Value::Null)
     }
 
     /// `steps` and `output`.
-    fn scope(&mut self, fields: &Fields<'_>) -> Option<Branch> {
+    pub(super) fn scope(&mut self, fields: &Fields<'_>) -> Option<Branch> {
         let output = self.optional(fields, "output", Self::free);
         let steps = self.required(fields, "steps", Self::steps)?;
         Some(Branch { steps, output })
-    }
-
-    fn map(&mut self, node: &Node, at: &Pointer) -> Option<Map> {
-        if let Kind::Text(text, _) = &node.kind {
-            self.report(
-                wrong_type(node, at, "a mapping with `over`")
-                    .help(format!("write `map: {{ over: \"{text}\" }}`")),
-            );
-            return None;
-        }
-        let fields = self.fields(node, at, &shapes::MAP)?;
-        let over = self.required(&fields, "over", Self::over);
-        let binding = self.optional(&fields, "as", Self::binding);
-        let max_concurrency = self.optional(&fields, "max_concurrency", Self::count);
-        let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
-        let binding = binding.unwrap_or_else(Map::default_name);
-        Some(Map { over: over?, binding, max_concurrency, on_error })
-    }
-
-    fn over(&mut self, node: &Node, at: &Pointer) -> Option<Value> {
-        match &node.kind {
-            Kind::Text(..) | Kind::Seq(_) => self.free(node, at),
-            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Map(_) => {
-                let expected =
-                    "a list, or a template that gives one such as `\"{{ input.items }}\"`";
-                self.wrong_type(node, at, expected);
-                None
-            }
-        }
-    }
-
-    fn body(&mut self, fields: &Fields<'_>) -> Option<Body> {
-        match fields.present(&["steps", "workflow"]).as_slice() {
-            ["steps"] => self.scope(fields).map(Body::Steps),
-            ["workflow"] => {
-                let with = self.with(fields);
-                let workflow = self.optional(fields, "workflow", Self::workflow_name)?;
-                Some(Body::Workflow { workflow, with, version: None })
-            }
-            [] => {
-                self.report(
-                    Problem::new("missing-field", fields.at.key("map"), "a map needs a body")
-                        .on_key()
-                        .label("what is to be done with each item?")
-                        .help("put `steps:` or `workflow:` beside `map:`"),
-                );
-                None
-            }
-            several => {
-                self.conflict(fields, several, "each item gets either steps or a child run");
-                None
-            }
-        }
     }
 
     fn branches(&mut self, node: &Node, at: &Pointer) -> Option<IndexMap<String, Branch>> {

@@ -6,6 +6,7 @@ mod amount;
 mod choice;
 mod condition;
 mod fields;
+mod items;
 mod kind;
 pub(super) mod patterns;
 mod policy;

@@ -13,10 +13,10 @@ pub(super) struct Shape {
 }
 
 /// Fields that make a step what it is.
-pub(super) const KINDS: [&str; 7] =
-    ["uses", "map", "workflow", "parallel", "decision", "set", "steps"];
+pub(super) const KINDS: [&str; 8] =
+    ["uses", "map", "rollout", "workflow", "parallel", "decision", "set", "steps"];
 /// Kinds that the format knows and this version does not run.
-pub(super) const LATER_KINDS: [&str; 5] = ["rollout", "repeat", "wait", "approval", "signal"];
+pub(super) const LATER_KINDS: [&str; 4] = ["repeat", "wait", "approval", "signal"];
 
 pub(super) const WORKFLOW: Shape = Shape {
     what: "a workflow",
@@ -56,6 +56,8 @@ pub(super) const STEP: Shape = Shape {
         "when",
         "needs",
         "map",
+        "rollout",
+        "gate",
         "workflow",
         "parallel",
         "wait_for",
@@ -70,9 +72,7 @@ pub(super) const STEP: Shape = Shape {
         "undo",
         "next",
     ],
-    later: &[
-        "rollout", "repeat", "wait", "approval", "signal", "locks", "window", "pool", "limits",
-    ],
+    later: &["repeat", "wait", "approval", "signal", "locks", "window", "pool", "limits"],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),
@@ -98,7 +98,7 @@ pub(super) const STEP: Shape = Shape {
 
 pub(super) const MAP: Shape = Shape {
     what: "`map`",
-    fields: &["over", "as", "max_concurrency", "on_error"],
+    fields: &["over", "as", "max_concurrency", "on_error", "max_failures"],
     later: &[],
     hints: &[
         ("steps", "`steps` stands beside `map`, not in it"),
@@ -109,6 +109,24 @@ pub(super) const MAP: Shape = Shape {
         ("items", "the list is called `over`"),
         ("concurrency", "use `max_concurrency`"),
         ("parallel", "use `max_concurrency`"),
+    ],
+};
+
+pub(super) const ROLLOUT: Shape = Shape {
+    what: "`rollout`",
+    fields: &["over", "as", "canary", "wave", "max_unavailable", "soak", "max_failures", "on_halt"],
+    later: &[],
+    hints: &[
+        ("steps", "`steps` stands beside `rollout`, not in it"),
+        ("workflow", "`workflow` stands beside `rollout`, not in it"),
+        ("with", "`with` stands beside `rollout`, not in it"),
+        ("output", "`output` stands beside `rollout`, not in it"),
+        ("gate", "`gate` stands beside `rollout`, not in it"),
+        ("max_concurrency", "use `max_unavailable`"),
+        ("on_error", "how many items may fail is said by `max_failures`"),
+        ("waves", "use `wave`, the number of items in each"),
+        ("pause", "use `soak`"),
+        ("items", "the list is called `over`"),
     ],
 };
 

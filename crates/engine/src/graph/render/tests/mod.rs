@@ -48,6 +48,17 @@ fn mermaid() {
     insta::assert_snapshot!(render(&patch_host(), Format::Mermaid));
 }
 
+#[test]
+fn a_roll_out_tells_its_waves() {
+    let flow = workflow(json!({"workflow": "waves", "steps": [
+        {"id": "hosts", "rollout": {"over": "{{ input.hosts }}", "as": "host", "canary": 1,
+          "wave": "25%", "max_unavailable": 2, "soak": "10m", "max_failures": 3},
+         "steps": [{"id": "update", "uses": "x.y"}], "gate": [{"id": "check", "uses": "x.y"}]},
+        {"id": "race", "parallel": {"a": {"steps": []}, "b": {"steps": []}}, "wait_for": "any"},
+    ]}));
+    insta::assert_snapshot!(render(&flow, Format::Mermaid));
+}
+
 /// Lists inside of lists, `needs`, jumps, and texts that every language has to escape.
 fn nested() -> Workflow {
     workflow(json!({
