@@ -1,6 +1,7 @@
 //! Rackwright's engine: durable workflows whose state is the fold of a journal.
 
 pub mod api;
+pub mod calendar;
 pub mod expr;
 pub mod graph;
 pub mod load;

@@ -23,16 +23,21 @@ const fn floor(name: &'static str, may_use: &'static [&'static str], pure: bool)
 /// From the ground up. `step` is what executors are written against: it stands on the model
 /// alone, so that a step library does not depend on how runs are stored or driven; the floors
 /// above speak of its effects and observations, which are data.
-const FLOORS: [Floor; 10] = [
+const FLOORS: [Floor; 11] = [
     floor("model", &[], true),
+    floor("calendar", &["model"], true),
     floor("expr", &["model"], true),
     floor("step", &["model"], false),
     floor("graph", &["model", "expr", "step"], true),
     floor("load", &["model", "expr", "step", "graph"], true),
-    floor("machine", &["model", "expr", "step", "graph"], true),
+    floor("machine", &["model", "calendar", "expr", "step", "graph"], true),
     floor("store", &["model", "expr", "graph", "machine"], false),
-    floor("runtime", &["model", "expr", "step", "graph", "machine", "store"], false),
-    floor("api", &["model", "expr", "step", "graph", "load", "machine", "store", "runtime"], false),
+    floor("runtime", &["model", "calendar", "expr", "step", "graph", "machine", "store"], false),
+    floor(
+        "api",
+        &["model", "calendar", "expr", "step", "graph", "load", "machine", "store", "runtime"],
+        false,
+    ),
     // Behind a feature: for the tests of those who embed the engine.
     floor("testing", &["model", "step", "store", "runtime", "api"], false),
 ];
