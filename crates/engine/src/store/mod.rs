@@ -17,6 +17,7 @@
 //! * **One owner.** A run has one owner at one epoch. A lease that has run out is never renewed.
 
 mod append;
+mod calendar;
 mod claims;
 mod clock;
 mod error;
@@ -38,6 +39,7 @@ pub use crate::model::RunStatus;
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 pub use append::{Append, AppendOutcome, InboxId, NewRun, Outgoing, RunUpdate};
+pub use calendar::{CalendarStore, NewSchedule, ScheduleRow, WindowRow};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
 pub use lock::{LockChange, LockQuery, LockRecord, LockRequest};
@@ -70,6 +72,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes a writer.
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError>;
+
+    /// Windows and schedules.
+    fn calendars(&self) -> &dyn CalendarStore;
 
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;

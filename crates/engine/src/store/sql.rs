@@ -140,7 +140,7 @@ macro_rules! row_readers {
             model::{LockHolder, NodeId, RunId, Timestamp, Version},
             store::{
                 Claim, Definition, InboxId, InboxRow, JournalRow, LockRecord, NodeRecord,
-                NodeStatus, RunRecord, RunStatus, StoreError,
+                NodeStatus, RunRecord, RunStatus, ScheduleRow, StoreError, WindowRow,
                 lock::{read_claims, read_step},
                 sql,
             },
@@ -270,6 +270,27 @@ macro_rules! row_readers {
                 name: get(row, "name")?,
                 canonical: bytes(row, "canonical")?,
                 at: time(row, "at")?,
+            })
+        }
+
+        pub(super) fn window_row(row: &$Row) -> Decoded<WindowRow> {
+            Ok(WindowRow {
+                name: get(row, "name")?,
+                definition: bytes(row, "definition")?,
+                updated_at: time(row, "updated_at")?,
+                updated_by: get(row, "updated_by")?,
+            })
+        }
+
+        pub(super) fn schedule_row(row: &$Row) -> Decoded<ScheduleRow> {
+            Ok(ScheduleRow {
+                name: get(row, "name")?,
+                definition: bytes(row, "definition")?,
+                state: bytes(row, "state")?,
+                due_at: get::<Option<i64>>(row, "due_at")?.map(Timestamp::from_micros),
+                revision: number(row, "revision")?,
+                updated_at: time(row, "updated_at")?,
+                updated_by: get(row, "updated_by")?,
             })
         }
 

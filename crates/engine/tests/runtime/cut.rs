@@ -13,9 +13,9 @@ use rackwright_engine::{
     RunId,
     model::{NodeId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery,
-        LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
-        StoreError, Writer,
+        Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow,
+        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
+        Store, StoreError, Writer,
     },
 };
 use tokio::sync::Notify;
@@ -96,6 +96,9 @@ impl Store for CutStore {
     }
     async fn writer(&self) -> Stored<Box<dyn Writer>> {
         Ok(Box::new(CutWriter(self.0.writer().await?, self.1.clone())))
+    }
+    fn calendars(&self) -> &dyn CalendarStore {
+        self.0.calendars()
     }
     async fn now(&self) -> Stored<Timestamp> {
         self.0.now().await

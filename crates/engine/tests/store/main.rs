@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod bench;
+mod calendar;
 mod claim;
 #[path = "../support/databases.rs"]
 mod databases;

@@ -1,5 +1,6 @@
 //! A store in memory: for tests, simulations and dry runs. Its clock can be a simulation's.
 
+mod calendar;
 mod locks;
 mod state;
 
@@ -10,9 +11,9 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Append, AppendOutcome, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery,
-    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
-    SystemClock, Writer,
+    Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow,
+    JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
+    RunRecord, Store, StoreError, SystemClock, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -76,6 +77,10 @@ impl Store for MemoryStore {
 
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
         Ok(Box::new(MemoryWriter { store: self.clone(), granted: Vec::new() }))
+    }
+
+    fn calendars(&self) -> &dyn CalendarStore {
+        self
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

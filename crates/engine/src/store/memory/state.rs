@@ -11,6 +11,7 @@ use crate::{
     },
 };
 
+use super::calendar::Calendars;
 use super::locks::Locks;
 
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct State {
     definitions: HashMap<Version, Definition>,
     locks: Locks,
     granted: Vec<RunId>,
+    /// Windows and schedules.
+    pub(super) calendars: Calendars,
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! PostgreSQL, 14 or later: the store of several nodes.
 
+mod calendar;
 mod columns;
 mod connect;
 mod locks;
@@ -21,8 +22,8 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord,
-    NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
+    CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery, LockRecord,
+    NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -127,6 +128,10 @@ impl Store for PostgresStore {
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
         let connection = connect::connect(&self.options).await?;
         Ok(Box::new(writer::PgWriter::new(self.options.clone(), connection)))
+    }
+
+    fn calendars(&self) -> &dyn CalendarStore {
+        self
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -58,6 +58,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
     let texts = [
         ("foundation", include_str!("../../../migrations/sqlite/0001_foundation.sql")),
         ("locks", include_str!("../../../migrations/sqlite/0002_locks.sql")),
+        ("calendar", include_str!("../../../migrations/sqlite/0003_calendar.sql")),
     ];
     let mut tries = 0;
     loop {

@@ -1,6 +1,7 @@
 //! SQLite: the store of one node, in one file.
 
 mod batch;
+mod calendar;
 mod connect;
 mod lock;
 mod locks;
@@ -19,8 +20,9 @@ use hex::encode;
 use sqlx::{SqlitePool, query, sqlite::SqliteRow};
 
 use super::{
-    Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord,
-    NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery,
+    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
+    SystemClock, Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -167,6 +169,10 @@ impl Store for SqliteStore {
 
     async fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
         Ok(Box::new(writer::SqliteWriter::new(self.pen.clone())))
+    }
+
+    fn calendars(&self) -> &dyn CalendarStore {
+        self
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
