@@ -99,6 +99,7 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
+            | Event::Window { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use rackwright_engine::RunStatus;
 use rackwright_lab::Fault;
 
+use crate::{schedules::SchedulesCommand, windows::WindowsCommand};
+
 /// Durable workflows for bare metal.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
@@ -63,6 +65,18 @@ pub(crate) enum Command {
     Runs {
         #[command(subcommand)]
         command: RunsCommand,
+    },
+    /// Starts workflows again and again
+    Schedules {
+        #[command(subcommand)]
+        command: SchedulesCommand,
+    },
+    /// Works until Ctrl-C: carries on the runs of the store and fires schedules
+    Node,
+    /// Maintenance windows: when steps and runs that ask for one may begin
+    Windows {
+        #[command(subcommand)]
+        command: WindowsCommand,
     },
     /// Carries unfinished runs on, until they have ended
     Resume(ResumeArguments),
@@ -186,6 +200,8 @@ pub(crate) enum RunsCommand {
     Cancel(CancelArguments),
     /// Decides about a step that waits for a person
     Resolve(ResolveArguments),
+    /// Lets a run or a step begin although its maintenance window is not open
+    OverrideWindow(OverrideArguments),
 }
 
 #[derive(Debug, Args)]
@@ -234,6 +250,21 @@ pub(crate) struct ResolveArguments {
     /// Of a step that is done: its output, as JSON
     #[arg(long, value_name = "JSON")]
     pub(crate) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OverrideArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The step's path, as `runs show` prints it [default: the run itself, or the only step that
+    /// waits for a window]
+    pub(crate) step: Option<String>,
+    /// Who takes the responsibility; it is recorded [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -138,6 +138,9 @@ impl From<EngineError> for Failure {
             EngineError::Start(error) => {
                 Self { hint: error.hint.clone(), ..Self::unavailable(&error.message) }
             }
+            EngineError::Window { ref reason, .. } => {
+                Self { hint: reason.hint.clone(), ..Self::usage(chain(&error)) }
+            }
             EngineError::Duplicate(_)
             | EngineError::Invalid { .. }
             | EngineError::Plan(_)

@@ -9,16 +9,19 @@ mod home;
 mod inputs;
 mod lab;
 mod logs;
+mod node;
 mod nodes;
 mod output;
 mod resume;
 mod run;
 mod runs;
+mod schedules;
 mod schema;
 mod signals;
 mod steps;
 mod tree;
 mod validate;
+mod windows;
 mod workflows;
 
 use std::process::ExitCode;
@@ -61,6 +64,9 @@ async fn perform(cli: Cli, output: &Output, logs: &logs::Logs) -> Outcome<Exit> 
         Command::Steps(arguments) => steps::steps(common, arguments, output),
         Command::Schema => Ok(schema::schema(output)),
         Command::Runs { command } => runs::runs(common, command, output, logs).await,
+        Command::Schedules { command } => schedules::schedules(common, command, output).await,
+        Command::Node => node::node(common, output).await,
+        Command::Windows { command } => windows::windows(common, command, output).await,
         Command::Resume(arguments) => resume::resume(common, arguments, output, logs).await,
         Command::Lab(arguments) => lab::serve(common, arguments, output).await,
     }

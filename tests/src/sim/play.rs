@@ -168,6 +168,9 @@ async fn carry_on(
         .executors(move |link| executors(seed, &actors, link))
         .build()
         .await?;
+    // The one that the generator's workflows name.
+    let minute = br#"{"cron":"* * * * *","duration":"20s","time_zone":"UTC"}"#;
+    place.store.calendars().put_window("minute", minute, "sim").await?;
     let mut stage = Stage { seed, deaths: BTreeMap::new(), crashes: 0, begun: now() };
     let root = stage.start(&mut cluster).await?;
     let mut operator = Operator::new(scene, cluster.client(), device);
@@ -266,6 +269,7 @@ fn passes(error: &EngineError) -> bool {
         | EngineError::UnknownWorkflow(_)
         | EngineError::Input { .. }
         | EngineError::UnknownRun(_)
+        | EngineError::Window { .. }
         | EngineError::Journal { .. }
         | EngineError::Refused(_) => false,
     }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! # input: {"hosts": ["a"]}            the input of the run
+//! # window: NAME {"cron": …}          a maintenance window that is there
 //! # then: await PATH STATUS            waits until a step has that status
+//! # then: override PATH               says not to wait for the window
 //! # then: cancel                       asks the run to stop
 //! # then: resolve PATH done|failed|retry [JSON]
 //! # expect: completed                  how it ends (or `attention`); has to be there
@@ -20,6 +22,7 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct Example {
     pub(crate) input: Value,
+    pub(crate) windows: Vec<(String, Value)>,
     pub(crate) actions: Vec<Action>,
     pub(crate) expect: String,
     pub(crate) output: Option<Value>,
@@ -32,6 +35,7 @@ pub(crate) struct Example {
 pub(crate) enum Action {
     Await { path: String, status: String },
     Cancel,
+    Override { path: String },
     Resolve { path: String, verdict: String, output: Value },
 }
 
@@ -58,6 +62,10 @@ impl Example {
             "expect" => rest.clone_into(&mut self.expect),
             "output" => self.output = Some(json(rest)?),
             "error" => self.error = Some(rest.to_owned()),
+            "window" => {
+                let (name, window) = rest.split_once(' ').ok_or("expected a name and JSON")?;
+                self.windows.push((name.to_owned(), json(window)?));
+            }
             "then" => self.actions.push(action(rest)?),
             "calls" => {
                 let list = rest.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -82,6 +90,7 @@ fn action(text: &str) -> Result<Action, String> {
     match word().as_str() {
         "await" => Ok(Action::Await { path: word(), status: word() }),
         "cancel" => Ok(Action::Cancel),
+        "override" => Ok(Action::Override { path: word() }),
         "resolve" => {
             let (path, verdict, output) = (word(), word(), word());
             let output = if output.is_empty() { Value::Null } else { json(&output)? };

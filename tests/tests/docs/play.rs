@@ -3,7 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use rackwright_engine::{
-    Engine, EngineError, Outcome, RunHandle, RunRequest, load::Library, machine::Verdict,
+    Engine, EngineError, Outcome, RunHandle, RunRequest, calendar::Window, load::Library,
+    machine::Verdict,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,6 +25,11 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
     let engine = Engine::builder().store("memory:").registry(registry(&calls)).build().await;
     let engine = engine.map_err(|error| wrong(error.to_string()))?;
     let played = async {
+        for (name, window) in &example.windows {
+            let window: Window = serde_json::from_value(window.clone())
+                .map_err(|error| EngineError::Refused(format!("window {name}: {error}")))?;
+            engine.put_window(name, &window, "docs").await?;
+        }
         engine.deploy_bundle(&bundle).await?;
         let run = engine.start(RunRequest::new(&name).input(example.input.clone())).await?;
         for action in &example.actions {
@@ -57,6 +63,10 @@ async fn act(engine: &Engine, run: &RunHandle, action: &Action) -> Result<(), En
                 }
                 Err(EngineError::Refused(format!("`{path}` is not {status}")))
             }
+            Action::Override { path } => engine
+                .override_window(run.id(), Some(path), "docs", "as the example says")
+                .await
+                .map(drop),
             Action::Cancel => run.cancel("docs", None).await,
             Action::Resolve { path, verdict, output } => {
                 let verdict = match verdict.as_str() {

@@ -193,7 +193,12 @@ impl Client {
         self.tell(run, &format!("resolve {path}"), &input).await
     }
 
-    async fn tell(&self, run: RunId, dedup: &str, input: &Input) -> Result<(), EngineError> {
+    pub(super) async fn tell(
+        &self,
+        run: RunId,
+        dedup: &str,
+        input: &Input,
+    ) -> Result<(), EngineError> {
         self.store.send(&[outgoing(run, dedup, input)]).await?;
         if let Some(node) = &self.node {
             node.tell(run, crate::runtime::Message::Look(run));

@@ -14,7 +14,7 @@ use crate::{
     graph::check,
     load::Bundle,
     machine::Created,
-    model::{RunId, Version, Workflow},
+    model::{RunId, StepError, Version, Workflow},
     runtime::{Config, Deployed, Message, Node, Start, Started},
     step::{CredentialSource, Executor, NoCredentials, Registry},
     store::{ClaimScope, Store, open},
@@ -90,6 +90,7 @@ impl Engine {
         let input = deployed
             .check_input(input)
             .map_err(|problems| EngineError::Input { workflow: workflow.clone(), problems })?;
+        self.check_windows(&deployed, &workflow).await?;
         let run = shared.new_run_id();
         let input = Arc::new(input);
         let created = Created { run, workflow, version, input, parent: None, root: run, labels };
@@ -101,6 +102,26 @@ impl Engine {
         let Started { run, fresh } =
             answer.await.map_err(|_| EngineError::ShutDown)?.map_err(EngineError::Start)?;
         Ok(RunHandle::new(self.client.clone(), run, fresh.then_some(wait)))
+    }
+
+    /// Refuses a run that would wait for a window that is not there. What only the run knows is
+    /// told by its steps.
+    async fn check_windows(&self, deployed: &Deployed, workflow: &str) -> Result<(), EngineError> {
+        let shared = &self.node.shared;
+        let missing = || {
+            let windows = shared.windows();
+            let mut wanted = deployed.plan.windows();
+            wanted.find_map(|(name, needs)| windows.allows(name, needs).err())
+        };
+        if missing().is_none() {
+            return Ok(());
+        }
+        // It may just have been made.
+        shared.read_windows().await?;
+        missing().map_or(Ok(()), |none| {
+            let reason = Box::new(StepError::from(none));
+            Err(EngineError::Window { workflow: workflow.to_owned(), reason })
+        })
     }
 
     /// Takes over the runs that are due now, as far as [`EngineBuilder::claims`] allows; the engine

@@ -45,6 +45,15 @@ pub enum EngineError {
         /// All that is wrong with it.
         problems: Vec<InputProblem>,
     },
+    /// The maintenance window that a run of the workflow would wait for does not exist, or is never
+    /// open for long enough.
+    #[error("workflow `{workflow}`: {}", reason.message)]
+    Window {
+        /// The workflow.
+        workflow: String,
+        /// Why, and how to mend it.
+        reason: Box<StepError>,
+    },
     /// The run could not be started.
     #[error(transparent)]
     Start(StepError),

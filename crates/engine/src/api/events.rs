@@ -224,6 +224,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ChildStarted { .. }
         | Event::ChildEnded { .. }
         | Event::TimedOut { .. }
+        | Event::Window { .. }
         | Event::CancelRequested(_)
         | Event::RunTimedOut
         | Event::Finishing { .. }

@@ -1,19 +1,23 @@
 //! The engine as its users see it: [`Engine`] carries runs on, [`Client`] only asks and tells.
 
+mod calendar;
 mod client;
 mod engine;
 mod error;
 mod events;
 mod handle;
 mod request;
+mod schedules;
 mod tree;
 mod view;
 
+pub use calendar::WindowInfo;
 pub use client::Client;
 pub use engine::{Engine, EngineBuilder};
 pub use error::EngineError;
 pub use events::{RunEvent, RunEvents};
 pub use handle::RunHandle;
 pub use request::RunRequest;
+pub use schedules::ScheduleInfo;
 pub use tree::{Kind, StepView, WaveView};
 pub use view::{AttemptEnd, AttemptView, RunView, SubtaskView};

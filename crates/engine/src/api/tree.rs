@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::view::{AttemptView, RunView};
 use crate::{
     graph::{KindPlan, StepPlan},
-    machine::{Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef},
+    machine::{
+        Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef, WindowWait,
+    },
     model::{RunId, StepError, Timestamp},
 };
 
@@ -73,6 +75,8 @@ pub struct StepView {
     pub error: Option<Arc<StepError>>,
     /// When the next attempt is due.
     pub retry_at: Option<Timestamp>,
+    /// The maintenance window that it waits for.
+    pub window: Option<WindowWait>,
     /// What a person has to know to decide, while it waits for one.
     pub evidence: Option<Arc<Value>>,
     /// The child run.
@@ -146,6 +150,10 @@ impl RunView {
         let started =
             state.main.phase != Phase::Pending && !matches!(state.main.phase, Phase::Skipped(_));
         let mut view = self.line(TaskRef::main(step), plan.id.clone(), kind, uses);
+        view.window = self.state.step_window(step).cloned();
+        if view.window.is_some() {
+            view.status = "waiting";
+        }
         view.started_at = times.map(|it| it.0).filter(|_| started);
         view.ended_at = times.and_then(|it| it.1).filter(|_| started);
         match &state.inner {
@@ -214,6 +222,7 @@ impl RunView {
             output: execution.and_then(|it| it.output.clone()),
             error: execution.and_then(|it| it.error.clone()),
             retry_at,
+            window: None,
             evidence,
             child: None,
             items: None,
@@ -284,6 +293,7 @@ impl RunView {
             output: state.output.clone(),
             error: state.error.clone(),
             retry_at: None,
+            window: None,
             evidence: None,
             child: None,
             items: None,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     graph::Plan,
-    machine::{Created, Event, IllegalEvent, Phase, RunState, StepRef, TaskRef},
+    machine::{Created, Event, IllegalEvent, Phase, RunState, StepRef, TaskRef, WindowWait},
     model::{StepError, Timestamp},
     step::Observation,
 };
@@ -111,7 +111,8 @@ impl RunView {
         }
         self.state.apply(&self.plan, event, at)?;
         self.note(event, at);
-        let touched = event.step();
+        // What waits for a window has not started.
+        let touched = event.step().filter(|_| !matches!(event, Event::Window { .. }));
         if let Some(step) = touched {
             self.note_time(step, at);
         }
@@ -178,6 +179,7 @@ impl RunView {
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
+            | Event::Window { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. } => {}
@@ -231,6 +233,7 @@ impl RunView {
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
+            | Event::Window { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
@@ -248,6 +251,14 @@ impl RunView {
             attempts.last().is_some_and(|last| last.number == attempt && last.end.is_none())
         });
         last.map(|(task, _)| *task).find(|task| self.state.task_path(&self.plan, *task) == path)
+    }
+
+    /// What waits for a maintenance window: steps by their paths, and the run itself before its
+    /// first step (without a path).
+    pub fn before_windows(&self) -> Vec<(Option<String>, &WindowWait)> {
+        let steps = self.state.steps_before_windows();
+        let steps = steps.map(|(step, wait)| (Some(self.state.path(&self.plan, step)), wait));
+        self.state.run_window().map(|wait| (None, wait)).into_iter().chain(steps).collect()
     }
 
     /// The paths of the steps and obligations that wait for a person.

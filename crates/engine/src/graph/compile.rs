@@ -12,12 +12,13 @@ use super::{
         RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
     },
     setting::{ATTEMPT_TIMEOUT, RetryPlan},
+    window::WindowPlan,
 };
 use crate::{
     expr::{Predicate, Template},
     model::{
         Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError, Otherwise, Retry,
-        Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, Workflow,
+        Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, WindowUse, Workflow,
     },
     step::Effect,
 };
@@ -42,6 +43,7 @@ pub fn compile(
 ) -> Result<Plan, PlanError> {
     let mut compiler =
         Compiler { workflow, effect_of, scopes: Vec::new(), steps: Vec::new(), at: String::new() };
+    let window = workflow.window.as_ref().map(|it| compiler.window(it)).transpose()?;
     compiler.scope(None, &workflow.steps, workflow.output.as_ref())?;
     let finally = match workflow.finally.as_slice() {
         [] => None,
@@ -52,6 +54,7 @@ pub fn compile(
         version: workflow.version(),
         timeout: workflow.timeout.map(|timeout| timeout.0),
         finally,
+        window,
         scopes: compiler.scopes,
         steps: compiler.steps.into_iter().flatten().collect(),
     })
@@ -139,6 +142,7 @@ impl Compiler<'_> {
         needed_by: Vec<u32>,
     ) -> Compiled<StepPlan> {
         let when = step.when.as_ref().map(|when| self.predicate(when)).transpose()?;
+        let window = step.window.as_ref().map(|it| self.window(it)).transpose()?;
         let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
         let undo = step.undo.as_ref().map(|undo| self.undo(undo)).transpose()?;
         let next = step.next.as_ref().map(|next| self.jump(scope, next)).transpose()?;
@@ -154,6 +158,7 @@ impl Compiler<'_> {
         Ok(StepPlan {
             id: step.id.clone(),
             when,
+            window,
             needs,
             needed_by,
             kind: self.kind(scope, step)?,
@@ -163,6 +168,10 @@ impl Compiler<'_> {
             undo,
             next,
         })
+    }
+
+    fn window(&self, window: &WindowUse) -> Compiled<WindowPlan> {
+        WindowPlan::compile(window).map_err(|message| self.error(message))
     }
 
     fn kind(&mut self, scope: ScopeIx, step: &Step) -> Compiled<KindPlan> {

@@ -6,6 +6,7 @@ mod compile;
 mod plan;
 pub mod render;
 mod setting;
+mod window;
 
 pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
@@ -16,3 +17,4 @@ pub use plan::{
 pub use render::{Format, render};
 pub(crate) use setting::ATTEMPT_TIMEOUT;
 pub use setting::{Delays, RetryPlan, SettingPlan};
+pub use window::WindowPlan;

@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::setting::{RetryPlan, SettingPlan};
+use super::{
+    setting::{RetryPlan, SettingPlan},
+    window::WindowPlan,
+};
 use crate::{
     expr::{Predicate, Template},
     model::{Amount, CleanupPolicy, HumanDuration, OnError, OnHalt, Version},
@@ -33,11 +36,27 @@ pub struct Plan {
     pub scopes: Vec<ScopePlan>,
     /// All steps; those of one scope stand together.
     pub steps: Vec<StepPlan>,
+    /// The maintenance window in which a run begins.
+    pub window: Option<WindowPlan>,
 }
 
 impl Plan {
     /// The workflow's own list of steps.
     pub const ROOT: ScopeIx = ScopeIx(0);
+
+    /// The windows that its runs will need, as far as that is known before: the name, and how long
+    /// each has to stay open.
+    pub fn windows(&self) -> impl Iterator<Item = (&str, HumanDuration)> {
+        let of_steps = self.steps.iter().filter_map(|step| step.window.as_ref());
+        self.window.iter().chain(of_steps).filter_map(WindowPlan::constant)
+    }
+
+    /// Whether its runs may need a window of this name: some names are only known in a run.
+    pub fn may_use_window(&self, name: &str) -> bool {
+        let of_steps = self.steps.iter().filter_map(|step| step.window.as_ref());
+        let mut all = self.window.iter().chain(of_steps);
+        all.any(|window| window.constant().is_none_or(|(known, _)| known == name))
+    }
 
     /// A scope by its number.
     pub fn scope(&self, ix: ScopeIx) -> &ScopePlan {
@@ -72,6 +91,8 @@ pub struct StepPlan {
     pub id: String,
     /// The condition.
     pub when: Option<Predicate>,
+    /// The maintenance window in which it begins.
+    pub window: Option<WindowPlan>,
     /// How many steps of its scope have to be met first.
     pub needs: u32,
     /// The places of the steps that need this one.

@@ -36,6 +36,10 @@ pub(crate) const ATTEMPT_TIMEOUT: Meaning<HumanDuration> = Meaning {
     read: |value| duration(value).filter(|duration| !duration.0.is_zero()),
 };
 
+/// `window.needs`.
+pub(super) const WINDOW_NEEDS: Meaning<HumanDuration> =
+    Meaning { name: "window.needs", expected: "a duration such as `45m`", read: duration };
+
 fn count(value: &Value) -> Option<u32> {
     // JSON Schema calls 3.0 an integer, so an input may well hold it.
     let whole = || value.as_f64().filter(|number| number.fract() == 0.0);

@@ -71,6 +71,7 @@ impl RunState {
                 self.child_ended(plan, event, *step, (*status, output, errors))
             }
             Event::TimedOut { step } => self.timed_out(plan, event, *step),
+            Event::Window { step, what } => self.window_event(event, *step, what),
             Event::CancelRequested(cancel) => {
                 self.cancel = Some(cancel.clone());
                 self.stop_scope(plan, Self::ROOT);
@@ -101,6 +102,7 @@ impl RunState {
         }
         self.epoch = epoch;
         self.node = Some(node);
+        self.look_at_windows();
         for number in 0..self.steps.len() {
             // Step numbers are made from u32 counts, so they fit.
             let step = StepRef(u32::try_from(number).unwrap_or(u32::MAX));
@@ -219,6 +221,9 @@ impl RunState {
             scope_state.failed = true;
             scope_state.error = scope_state.error.take().or(error);
         }
+        if failed || cancelled {
+            self.forget_gates_of(scope);
+        }
         if let Some(jump) = jump.or(step_plan.next).filter(|_| completed) {
             self.jump(plan, scope, place, jump);
         }
@@ -305,6 +310,9 @@ impl RunState {
         self.in_flight += u32::from(flies);
         self.attention -= u32::from(matches!(before, Phase::Attention(_)));
         self.attention += u32::from(waits);
+        if before == Phase::Pending && task.role == Role::Main {
+            self.forget_gate(Some(task.step));
+        }
         let timer = match before {
             Phase::Retrying(at) => (at, task, TimerKind::Retry),
             Phase::ObserveRetrying(at) => (at, task, TimerKind::Observe),

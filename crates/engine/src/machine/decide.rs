@@ -12,6 +12,7 @@ use super::{
     view::View,
 };
 use crate::{
+    calendar::Windows,
     graph::{ATTEMPT_TIMEOUT, CleanupPlan, KindPlan, Plan, TaskPlan},
     model::{RunId, RunStatus, StepError, Timestamp, Version},
     step::Effect,
@@ -23,6 +24,8 @@ pub struct Env<'a> {
     pub now: Timestamp,
     /// A source of randomness, for ids and jitter.
     pub random: &'a mut dyn FnMut() -> u64,
+    /// The maintenance windows, as the node knows them.
+    pub windows: &'a Windows,
 }
 
 /// What may be done once the events of a turn are committed.
@@ -155,6 +158,7 @@ impl Pass<'_, '_> {
                 (TimerKind::Total, Some(phase)) if !phase.is_final() => {
                     self.emit(Event::TimedOut { step: task.step })?;
                 }
+                (TimerKind::Window | TimerKind::RunWindow, _) => self.window_due(kind, task.step),
                 (TimerKind::Retry | TimerKind::Observe | TimerKind::Soak | TimerKind::Total, _) => {
                 }
             }
@@ -304,7 +308,9 @@ impl RunState {
     pub(super) fn forget_stale(&mut self) {
         while let Some(todo) = self.todo.front() {
             let stale = match *todo {
-                Todo::Ready(step) => self.step(step).main.phase != Phase::Pending,
+                Todo::Ready(step) => {
+                    self.step(step).main.phase != Phase::Pending || self.is_before_window(step)
+                }
                 Todo::Items(step) => self.step(step).main.phase.is_final(),
                 Todo::Drained(scope) => self.scope(scope).closed,
                 Todo::Recover(task) => self.is_past(task, &Phase::Interrupted),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::rollout::Waves;
+use super::{rollout::Waves, window::WindowEvent};
 use crate::{
     model::{NodeId, RunId, RunStatus, StepError, Timestamp, Version},
     step::{Observation, SubtaskReport},
@@ -380,6 +380,15 @@ pub enum Event {
         /// Which.
         step: StepRef,
     },
+    /// Something about the maintenance window that a step or the run waits for.
+    Window {
+        /// The step; none: the run, before its first step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepRef>,
+        /// What.
+        #[serde(flatten)]
+        what: WindowEvent,
+    },
     /// Somebody wants the run to stop.
     CancelRequested(Cancel),
     /// The time of the run is over: it stops as if it had been cancelled.
@@ -430,6 +439,7 @@ impl Event {
             Self::ChildStarted { .. } => "child_started",
             Self::ChildEnded { .. } => "child_ended",
             Self::TimedOut { .. } => "timed_out",
+            Self::Window { .. } => "window",
             Self::CancelRequested(_) => "cancel_requested",
             Self::RunTimedOut => "run_timed_out",
             Self::Finishing { .. } => "finishing",
@@ -460,6 +470,7 @@ impl Event {
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),
+            Self::Window { step, .. } => *step,
             Self::Created(_)
             | Self::Claimed { .. }
             | Self::ScopeFailed { .. }

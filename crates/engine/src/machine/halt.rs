@@ -35,6 +35,7 @@ impl RunState {
         if self.scope(scope).closed {
             return;
         }
+        self.forget_gates_of(scope);
         let state = self.scope_mut(scope);
         state.halted = true;
         state.stopped = true;

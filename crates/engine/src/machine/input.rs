@@ -10,6 +10,7 @@ use super::{
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
     state::{IllegalEvent, Inner, Phase, RunState},
     view::View,
+    window::WindowInput,
 };
 #[cfg(feature = "testing")]
 use crate::model::planted;
@@ -98,6 +99,8 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// Something about maintenance windows.
+    Window(WindowInput),
     /// Time has passed.
     Tick,
 }
@@ -129,6 +132,9 @@ pub fn absorb(
     env: &mut Env<'_>,
     turn: &mut Turn,
 ) -> Result<(), IllegalEvent> {
+    if input == Input::Window(WindowInput::Changed) {
+        state.look_at_windows();
+    }
     if let Some(event) = event_of(plan, state, input, env) {
         state.apply(plan, &event, env.now)?;
         turn.events.push(event);
@@ -191,7 +197,10 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             let task = task_in_attention(plan, state, &path)?;
             Some(Event::Resolved { task, verdict, by, reason })
         }
-        Input::Tick => None,
+        Input::Window(WindowInput::Override { path, by, reason }) => {
+            state.overridden(plan, path.as_deref(), by, reason)
+        }
+        Input::Window(WindowInput::Changed) | Input::Tick => None,
     }
 }
 

@@ -24,6 +24,7 @@ mod rollout;
 mod state;
 mod undoing;
 mod view;
+mod window;
 
 pub use decide::{Call, Command, Env, Turn, advance};
 pub use ending::Ending;
@@ -38,3 +39,4 @@ pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use state::{
     Execution, IllegalEvent, Inner, Owed, Phase, RunState, ScopeState, StepState, fold,
 };
+pub use window::{Gates, WindowEvent, WindowInput, WindowWait};

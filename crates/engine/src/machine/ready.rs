@@ -34,6 +34,9 @@ impl Pass<'_, '_> {
                 Err(error) => return self.emit(failed_for_good(task, error.into())),
             }
         }
+        if !self.is_in_window(step)? {
+            return Ok(());
+        }
         let started = match &plan.kind {
             KindPlan::Task(_) => return self.start_attempt(task, 1),
             KindPlan::Set(set) => set

@@ -13,7 +13,9 @@ use super::{
     event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
     items::MapState,
     owed::Obligation,
+    window::Gates,
 };
+
 use crate::{
     graph::{Plan, ScopeIx, StepPlan},
     model::{NodeId, RunId, RunStatus, StepError, Timestamp},
@@ -249,6 +251,10 @@ pub(super) enum TimerKind {
     Observe,
     Soak,
     Total,
+    /// A step's maintenance window opens.
+    Window,
+    /// The run's maintenance window opens.
+    RunWindow,
 }
 
 /// The state of a run.
@@ -286,6 +292,8 @@ pub struct RunState {
     pub(super) deadline: Option<Timestamp>,
     /// How many obligations have arisen.
     pub(super) obligations: u32,
+    /// Who waits for a maintenance window.
+    pub(super) gates: Gates,
     pub(super) todo: VecDeque<Todo>,
     pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
 }
@@ -310,6 +318,7 @@ impl RunState {
             timed_out: false,
             deadline: None,
             obligations: 0,
+            gates: Gates::default(),
             todo: VecDeque::new(),
             timers: BTreeSet::new(),
         };

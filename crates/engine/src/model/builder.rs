@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     Amount, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
     HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
-    TimeoutParts, Undo, WaitFor, Workflow,
+    TimeoutParts, Undo, WaitFor, WindowUse, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -35,6 +35,7 @@ impl Workflow {
             input: None,
             defaults: Defaults::default(),
             timeout: None,
+            window: None,
             steps: Vec::new(),
             finally: Vec::new(),
             output: None,
@@ -68,6 +69,13 @@ impl WorkflowBuilder {
     #[must_use]
     pub fn default_timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.0.defaults.timeout = Some(timeout.into());
+        self
+    }
+
+    /// The maintenance window in which its runs begin.
+    #[must_use]
+    pub fn window(mut self, window: impl Into<WindowUse>) -> Self {
+        self.0.window = Some(window.into());
         self
     }
 
@@ -198,6 +206,13 @@ impl Step {
     #[must_use]
     pub fn needs<S: Into<String>>(mut self, ids: impl IntoIterator<Item = S>) -> Self {
         self.needs = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The maintenance window in which it begins.
+    #[must_use]
+    pub fn window(mut self, window: impl Into<WindowUse>) -> Self {
+        self.window = Some(window.into());
         self
     }
 

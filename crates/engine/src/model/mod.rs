@@ -18,6 +18,7 @@ mod setting;
 mod status;
 mod step;
 mod undo;
+mod window;
 mod workflow;
 
 pub use amount::{Amount, InvalidAmount, WaitFor};
@@ -36,4 +37,5 @@ pub use setting::Setting;
 pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use undo::Undo;
+pub use window::{WindowNeeds, WindowUse};
 pub use workflow::Workflow;

@@ -5,7 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Amount, Cleanup, Condition, OnError, Retry, Rollout, Timeout, Undo, Version, WaitFor};
+use super::{
+    Amount, Cleanup, Condition, OnError, Retry, Rollout, Timeout, Undo, Version, WaitFor, WindowUse,
+};
 
 /// A node of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +23,9 @@ pub struct Step {
     /// Steps of the same list that must be met first. Absent: the step before it. Empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
+    /// The maintenance window in which it begins: until then it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowUse>,
     /// What it does.
     #[serde(flatten)]
     pub kind: StepKind,
@@ -52,6 +57,7 @@ impl Step {
             description: None,
             when: None,
             needs: None,
+            window: None,
             kind,
             retry: None,
             timeout: None,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Defaults, HumanDuration, Step, Version};
+use super::{Defaults, HumanDuration, Step, Version, WindowUse};
 
 /// A definition. Named; identified by the hash of its canonical form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct Workflow {
     /// as by a cancel, and has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<HumanDuration>,
+    /// The maintenance window in which its runs begin: until then they wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowUse>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Steps that run at the end, however a run ends; they see `run.status` and `run.errors`.

@@ -20,6 +20,7 @@ use super::{
     shared::{Identity, Seat, Shared},
 };
 use crate::{
+    calendar::Windows,
     machine::{Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
     model::{RunId, RunStatus, StepError, Timestamp},
     store::{Append, InboxId, NewRun, Outgoing, RunUpdate},
@@ -109,12 +110,13 @@ impl ActiveRun {
         &mut self,
         input: Input,
         now: Timestamp,
+        windows: &Windows,
         draining: bool,
         random: &Random,
     ) -> Result<(), IllegalEvent> {
         let plan = &self.deployed.plan;
         let mut random = || random.bits();
-        let mut env = Env { now, random: &mut random };
+        let mut env = Env { now, random: &mut random, windows };
         if draining {
             absorb(plan, &mut self.state, input, &mut env, &mut self.turn)
         } else {
@@ -241,6 +243,7 @@ impl ActiveRun {
             | Input::ChildEnded { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
+            | Input::Window(_)
             | Input::Tick => false,
         }
     }

@@ -98,6 +98,7 @@ impl Shard {
             | Input::ChildEnded { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
+            | Input::Window(_)
             | Input::Tick => {}
         }
         if let Input::Save { task, attempt, .. } = &input {
@@ -124,8 +125,9 @@ impl Shard {
     /// A report waits for the next commit of its run, but not for long.
     fn report(&mut self, id: RunId, input: Input) {
         let now = self.shared.clock.now();
+        let windows = Arc::clone(&self.windows);
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if run.feed(input, now, true, &self.shared.random).is_ok()
+        if run.feed(input, now, &windows, true, &self.shared.random).is_ok()
             && run.flush_at.is_none()
             && !run.dirty
         {
@@ -147,7 +149,12 @@ impl Shard {
         tokio::spawn(async move {
             match shared.store.inbox(&[id]).await {
                 Ok(rows) if rows.is_empty() => {}
-                Ok(rows) => shared.tell(id, Message::Mail { run: id, rows }),
+                Ok(rows) => {
+                    if let Err(error) = shared.windows_for(&rows).await {
+                        tracing::warn!(run = %id, %error, "could not read the windows");
+                    }
+                    shared.tell(id, Message::Mail { run: id, rows });
+                }
                 // The keeper looks for mail again.
                 Err(error) => tracing::warn!(run = %id, %error, "could not read the inbox"),
             }
@@ -199,6 +206,7 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::ChildEnded { .. }
         | Input::Cancel(_)
         | Input::Resolve { .. }
+        | Input::Window(_)
         | Input::Tick => false,
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     identity,
     message::Message,
-    recovery,
+    recovery, schedules,
     shared::{Identity, Shared},
 };
 use crate::store::{Renewal, StoreError};
@@ -116,6 +116,8 @@ async fn rest(shared: &Shared) {
 const SHORTEST_REST: Duration = Duration::from_millis(20);
 
 async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    // Before mail is read and runs are taken, so that they see what it may be about.
+    shared.read_windows().await?;
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
         shared.tell(run, Message::Look(run));
     }
@@ -127,5 +129,5 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for scope in scopes {
         recovery::claim_all(shared, scope).await?;
     }
-    Ok(())
+    schedules::fire_due(shared).await
 }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::active::ActiveRun;
 use crate::{
+    calendar::Windows,
     machine::{Created, Input, RunError},
     model::{RunId, RunStatus, StepError},
     store::InboxRow,
@@ -70,6 +71,8 @@ pub(crate) enum Message {
         run: RunId,
         reply: oneshot::Sender<Outcome>,
     },
+    /// The maintenance windows have changed.
+    Windows(Arc<Windows>),
     /// The lease is lost: forget all runs.
     Abandon,
     /// Finish or checkpoint what runs, then end.

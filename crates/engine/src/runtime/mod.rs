@@ -15,8 +15,10 @@ mod perform;
 mod plans;
 mod random;
 mod recovery;
+mod schedules;
 mod shard;
 mod shared;
+mod windows;
 
 use std::sync::{Arc, Mutex, RwLock};
 
@@ -39,7 +41,9 @@ pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;
 pub use plans::PlanUnavailable;
 pub(crate) use recovery::decode;
+pub(crate) use schedules::{encode as encode_schedule, first_state};
 pub(crate) use shared::{Live, Shared};
+pub(crate) use windows::{WINDOW_MAIL, decode_windows};
 
 /// How many live events a slow watcher may fall behind before it has to read the journal.
 const LIVE_EVENTS: usize = 4096;
@@ -82,6 +86,7 @@ impl Node {
             permits: Semaphore::new(config.max_in_flight),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,
+            known_windows: windows::KnownWindows::default(),
             claims: Mutex::new(config.claims.into_iter().collect()),
             stuck: Mutex::default(),
             random: random::Random::new(config.seed),
@@ -91,6 +96,7 @@ impl Node {
             clock,
             config,
         });
+        shared.read_windows().await?;
         keeper::join(&shared).await?;
         let shards = receivers
             .into_iter()

@@ -117,7 +117,9 @@ async fn read(shared: &Shared, claims: &[Claimed]) -> Result<Read, StoreError> {
         journals.entry(run).or_default().push(row);
     }
     let mut mail: HashMap<RunId, Vec<InboxRow>> = HashMap::new();
-    for row in shared.store.inbox(&ids).await? {
+    let rows = shared.store.inbox(&ids).await?;
+    shared.windows_for(&rows).await?;
+    for row in rows {
         mail.entry(row.run).or_default().push(row);
     }
     Ok((journals, mail))

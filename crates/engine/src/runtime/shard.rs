@@ -17,7 +17,8 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    machine::{Created, Input},
+    calendar::Windows,
+    machine::{Created, Input, WindowInput},
     model::{RunId, Timestamp},
     store::Writer,
 };
@@ -32,6 +33,8 @@ pub(super) struct Shard {
     pub(super) runs: HashMap<RunId, Box<ActiveRun>>,
     pub(super) dirty: Vec<RunId>,
     timers: BTreeSet<(Timestamp, RunId)>,
+    /// The maintenance windows, as the node read them last.
+    pub(super) windows: Arc<Windows>,
     pub(super) waiting: HashMap<RunId, Vec<oneshot::Sender<Outcome>>>,
     pub(super) draining: bool,
 }
@@ -42,7 +45,9 @@ impl Shard {
         writer: Box<dyn Writer>,
         messages: mpsc::UnboundedReceiver<Message>,
     ) -> Self {
+        let windows = shared.windows();
         Self {
+            windows,
             shared,
             writer,
             messages,
@@ -89,6 +94,7 @@ impl Shard {
             Message::Look(run) => self.look(run),
             Message::Mail { run, rows } => self.mail(run, rows),
             Message::Wait { run, reply } => self.wait(run, reply),
+            Message::Windows(windows) => self.windows_changed(windows),
             Message::Abandon => self.abandon(),
             Message::Drain => self.drain(),
             Message::Abort => self.abort_attempts(),
@@ -99,7 +105,8 @@ impl Shard {
     pub(super) fn feed(&mut self, id: RunId, input: Input) {
         let now = self.shared.clock.now();
         let Some(run) = self.runs.get_mut(&id) else { return };
-        if let Err(error) = run.feed(input, now, self.draining, &self.shared.random) {
+        let draining = self.draining;
+        if let Err(error) = run.feed(input, now, &self.windows, draining, &self.shared.random) {
             tracing::error!(run = %id, %error, "the run can't go on: its events contradict each other");
             self.lose(id);
             return;
@@ -113,6 +120,18 @@ impl Shard {
         {
             run.dirty = true;
             self.dirty.push(id);
+        }
+    }
+
+    /// Whoever waits for a window looks again.
+    fn windows_changed(&mut self, windows: Arc<Windows>) {
+        self.windows = windows;
+        if self.draining {
+            return;
+        }
+        let waiting = self.runs.iter().filter(|(_, run)| run.state.waits_for_windows());
+        for id in waiting.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.feed(id, Input::Window(WindowInput::Changed));
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, mpsc};
 
 use super::{
     clock::DatabaseClock, config::Config, lease::Lease, message::Message, plans::Plans,
-    random::Random, recovery::Claimed,
+    random::Random, recovery::Claimed, windows::KnownWindows,
 };
 use crate::{
     model::{NodeId, RunId, Timestamp},
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) permits: Semaphore,
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) shards: Vec<mpsc::UnboundedSender<Message>>,
+    /// The maintenance windows, as they were read last.
+    pub(super) known_windows: KnownWindows,
     /// Which runs the node takes over.
     pub(crate) claims: Mutex<Vec<ClaimScope>>,
     /// Runs that this node owns but can't carry on, and why.

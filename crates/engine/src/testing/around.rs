@@ -1,5 +1,7 @@
 //! A store inside something else: every call goes through one place.
 
+mod calendar;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -8,9 +10,9 @@ use futures::future::BoxFuture;
 use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery,
-        LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
-        StoreError, Writer,
+        Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow,
+        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
+        Store, StoreError, Writer,
     },
 };
 
@@ -114,6 +116,10 @@ impl<A: Around> Store for Wrapped<A> {
     async fn writer(&self) -> Stored<Box<dyn Writer>> {
         let inner = self.call("writer", self.inner.writer()).await?;
         Ok(Box::new(WrappedWriter { inner, around: self.around.clone() }))
+    }
+
+    fn calendars(&self) -> &dyn CalendarStore {
+        self
     }
 
     async fn now(&self) -> Stored<Timestamp> {

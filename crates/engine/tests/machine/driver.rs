@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
     Effect, ErrorClass, Observation, RunId, RunStatus, StepError, Workflow,
+    calendar::Windows,
     graph::{Plan, compile},
     machine::{
         Cancel, Command, Created, Env, Event, Input, RunState, StepRef, TaskRef, Turn, Verdict,
-        fold, react,
+        WindowInput, fold, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -29,6 +30,7 @@ pub(crate) struct Driver {
     pub(crate) journal: Vec<(Timestamp, Event)>,
     pub(crate) open: Vec<Open>,
     invariants: Invariants,
+    windows: Windows,
     choices: Vec<u32>,
     next: usize,
     now: Timestamp,
@@ -42,6 +44,14 @@ pub(crate) fn effect(name: &str) -> Option<Effect> {
         "x.verify" => Some(Effect::Verify),
         _ => None,
     }
+}
+
+/// `minute` is open for the first 20 seconds of each.
+pub(crate) fn windows() -> Windows {
+    let window = json!({ "cron": "* * * * *", "duration": "20s", "time_zone": "UTC" });
+    let mut windows = Windows::default();
+    windows.insert("minute", serde_json::from_value(window).unwrap());
+    windows
 }
 
 impl Driver {
@@ -66,6 +76,7 @@ impl Driver {
             journal,
             open: Vec::new(),
             invariants: Invariants::default(),
+            windows: windows(),
             choices,
             next: 0,
             now,
@@ -96,7 +107,7 @@ impl Driver {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             seed
         };
-        let mut env = Env { now: self.now, random: &mut random };
+        let mut env = Env { now: self.now, random: &mut random, windows: &self.windows };
         let before = self.state.clone();
         react(&self.plan, &mut self.state, input, &mut env, &mut turn).expect("a legal turn");
         self.invariants.check_turn(&self.plan, before, &turn.events, self.now);
@@ -158,6 +169,8 @@ impl Driver {
             match self.choose(60) {
                 0 => self.crash(),
                 1 => self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None })),
+                2 => self.override_window(),
+                3 => self.feed(Input::Window(WindowInput::Changed)),
                 _ => {}
             }
         }
@@ -180,6 +193,14 @@ impl Driver {
             self.resolve_attention();
         }
         !self.state.status.is_ended()
+    }
+
+    /// A person says not to wait for a window, perhaps where nothing waits.
+    fn override_window(&mut self) {
+        let waiting = self.state.steps_before_windows().next();
+        let path = waiting.map(|(step, _)| self.state.path(&self.plan, step));
+        let (by, reason) = ("me".into(), "so".into());
+        self.feed(Input::Window(WindowInput::Override { path, by, reason }));
     }
 
     fn end(&mut self, open: Open, calm: bool) {
@@ -273,4 +294,6 @@ pub(crate) fn assert_same(folded: &RunState, lived: &RunState) {
         (folded.in_flight, folded.attention, folded.children),
         (lived.in_flight, lived.attention, lived.children)
     );
+    let waits = |state: &RunState| format!("{:?}", state.before_windows());
+    assert_eq!(waits(folded), waits(lived));
 }

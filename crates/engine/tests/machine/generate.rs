@@ -8,13 +8,17 @@ use serde_json::{Value, json};
 pub(crate) fn workflow() -> impl Strategy<Value = Workflow> {
     let finally = prop::option::weighted(0.3, list(1));
     let timeout = prop::option::weighted(0.2, Just("40s"));
-    (list(3), finally, timeout).prop_map(|(steps, finally, timeout)| {
+    let window = prop::option::weighted(0.1, window());
+    (list(3), finally, timeout, window).prop_map(|(steps, finally, timeout, window)| {
         let mut flow = json!({ "workflow": "random", "steps": steps });
         if let Some(finally) = finally {
             flow["finally"] = json!(finally);
         }
         if let Some(timeout) = timeout {
             flow["timeout"] = json!(timeout);
+        }
+        if let Some(window) = window {
+            flow["window"] = window;
         }
         serde_json::from_value(flow).expect("the generator makes valid workflows")
     })
@@ -146,6 +150,18 @@ fn rollout(depth: u32) -> impl Strategy<Value = Value> {
     )
 }
 
+/// One that opens each minute, with a time that fits, does not, or comes from the data; and one
+/// that is not there. What can't be is only known in a run, or no run would start.
+fn window() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => Just(json!("minute")),
+        4 => Just(json!({ "name": "minute", "needs": "15s" })),
+        1 => Just(json!({ "name": "{{ 'min' ~ 'ute' }}", "needs": "{{ input.n }}s" })),
+        1 => Just(json!({ "name": "minute", "needs": "{{ input.n * 7 }}s" })),
+        1 => Just(json!("gone {{ input.n }}")),
+    ]
+}
+
 fn policies() -> impl Strategy<Value = Value> {
     let attempts = prop_oneof![
         4 => (2..4u32).prop_map(Value::from),
@@ -160,14 +176,10 @@ fn policies() -> impl Strategy<Value = Value> {
     let timeout = prop::option::weighted(0.1, Just("30s"));
     let attempt = prop::option::weighted(0.2, Just("{{ input.n }}h"));
     let undo = prop::option::weighted(0.3, prop_oneof![Just("x.idem"), Just("x.verify")]);
-    (
-        retry,
-        (cleanup, undo),
-        (timeout, attempt),
-        prop::bool::weighted(0.2),
-        prop::bool::weighted(0.1),
-    )
-        .prop_map(|(retry, (cleanup, undo), (timeout, attempt), goes_on, off)| {
+    let window = prop::option::weighted(0.15, window());
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.1));
+    (retry, (cleanup, undo), (timeout, attempt), flags, window).prop_map(
+        |(retry, (cleanup, undo), (timeout, attempt), (goes_on, off), window)| {
             let mut out = json!({});
             if let Some(attempts) = retry {
                 out["retry"] = json!({ "max_attempts": attempts, "delay": "1s" });
@@ -190,6 +202,10 @@ fn policies() -> impl Strategy<Value = Value> {
             if off {
                 out["when"] = json!(false);
             }
+            if let Some(window) = window {
+                out["window"] = window;
+            }
             out
-        })
+        },
+    )
 }

@@ -33,6 +33,7 @@ impl Invariants {
                 Event::Opened { step, .. } | Event::ChildStarted { step, .. } => {
                     assert_needs_met(plan, &state, *step);
                     assert_may_start(&state, *step);
+                    assert_in_window(plan, &state, *step);
                 }
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
                 Event::WaveSoaking { step, .. }
@@ -54,6 +55,7 @@ impl Invariants {
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }
                 | Event::RolloutUndone { .. }
+                | Event::Window { .. }
                 | Event::CancelRequested(_)
                 | Event::RunTimedOut
                 | Event::Finishing { .. }
@@ -76,6 +78,7 @@ impl Invariants {
             assert_needs_met(plan, state, task.step);
             if attempt > before && phase == Some(Phase::Pending) {
                 assert_may_start(state, task.step);
+                assert_in_window(plan, state, task.step);
             }
         }
         if uses(plan, state, task) == Some("x.verify") && attempt == before {
@@ -244,6 +247,20 @@ fn assert_needs_met(plan: &Plan, state: &RunState, step: StepRef) {
                 || (*phase == Phase::Failed && before.on_error == OnError::Continue);
             assert!(met, "starts although `{}` is {phase:?}", before.id);
         }
+    }
+}
+
+/// A step starts in its window, and the first steps in that of the run, or a person said otherwise.
+fn assert_in_window(plan: &Plan, state: &RunState, step: StepRef) {
+    if state.in_finally(state.step(step).scope) {
+        return;
+    }
+    let gates = state.before_windows();
+    if state.plan_of(plan, step).window.is_some() {
+        assert!(gates.is_let_in(Some(step)), "starts outside of its window");
+    }
+    if plan.window.is_some() && state.step(step).scope == RunState::ROOT {
+        assert!(gates.is_let_in(None), "starts outside of the run's window");
     }
 }
 

@@ -12,3 +12,4 @@ mod race;
 mod rollout;
 mod scripted;
 mod settings;
+mod windows;

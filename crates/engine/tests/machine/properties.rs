@@ -30,7 +30,16 @@ proptest! {
         let mut driver = Driver::new(&flow, vec![3]);
         while driver.step(true) {}
         driver.finish();
-        let known = ["engine.resolved_failed", "engine.expression", "engine.setting", "engine.timeout", "engine.run_timeout", "engine.rollout_halted"];
+        let known = [
+            "engine.resolved_failed",
+            "engine.expression",
+            "engine.setting",
+            "engine.timeout",
+            "engine.run_timeout",
+            "engine.rollout_halted",
+            "engine.no_window",
+            "engine.window_too_short",
+        ];
         let broken = driver.state.errors.iter().all(|it| known.contains(&it.error.code.as_str()));
         prop_assert!(broken, "{:?}", driver.state.errors);
         if driver.state.errors.is_empty() {

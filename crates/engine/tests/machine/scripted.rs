@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
     ErrorClass, RunId, RunStatus, StepError,
+    calendar::Windows,
     graph::{Plan, compile},
     machine::{
         Call, Cancel, Command, Created, Env, Event, Input, Phase, RunState, StepRef, TaskRef, Turn,
@@ -23,6 +24,8 @@ pub(crate) struct Script {
     pub(crate) calls: Vec<Call>,
     /// Attempts that were told to stop.
     pub(crate) told: Vec<String>,
+    /// The maintenance windows.
+    pub(crate) windows: Windows,
     now: Timestamp,
     epoch: u64,
 }
@@ -33,6 +36,10 @@ impl Script {
     }
 
     pub(crate) fn of(flow: Value) -> Self {
+        Self::with_windows(flow, Windows::default())
+    }
+
+    pub(crate) fn with_windows(flow: Value, windows: Windows) -> Self {
         let plan = compile(&serde_json::from_value(flow).unwrap(), &effect).unwrap();
         let now = Timestamp::from_micros(0);
         let run = RunId::from_parts(now, 1);
@@ -48,7 +55,7 @@ impl Script {
         let state = RunState::new(&plan, created.clone());
         let journal = vec![(now, Event::Created(Box::new(created)))];
         let (calls, told) = (Vec::new(), Vec::new());
-        let mut script = Self { plan, state, journal, calls, told, now, epoch: 0 };
+        let mut script = Self { plan, state, journal, calls, told, windows, now, epoch: 0 };
         script.claim();
         script
     }
@@ -59,10 +66,10 @@ impl Script {
         self.feed(Input::Claim { node, epoch: self.epoch });
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(crate) fn feed(&mut self, input: Input) {
         let now = self.now;
         let mut turn = Turn::default();
-        let mut env = Env { now, random: &mut || 1 };
+        let mut env = Env { now, random: &mut || 1, windows: &self.windows };
         react(&self.plan, &mut self.state, input, &mut env, &mut turn).unwrap();
         self.journal.extend(turn.events.into_iter().map(|event| (now, event)));
         for command in turn.commands {

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
     ErrorClass, RunId, RunStatus, StepError,
+    calendar::Windows,
     graph::{Plan, compile},
     machine::{
         Call, Command, Created, Env, Event, Input, Role, RunState, StepRef, TaskRef, Turn, fold,
@@ -54,7 +55,8 @@ impl Run {
     fn feed(&mut self, input: Input) {
         let now = self.now;
         let mut turn = Turn::default();
-        let mut env = Env { now, random: &mut || 1 };
+        let windows = Windows::default();
+        let mut env = Env { now, random: &mut || 1, windows: &windows };
         react(&self.plan, &mut self.state, input, &mut env, &mut turn).unwrap();
         self.journal.extend(turn.events.into_iter().map(|event| (now, event)));
         for command in turn.commands {

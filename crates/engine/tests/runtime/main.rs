@@ -12,6 +12,8 @@ mod device;
 mod obligations;
 mod ownership;
 mod rack;
+mod schedules;
 mod settings;
 mod stopping;
 mod support;
+mod windows;

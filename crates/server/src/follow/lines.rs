@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use rackwright_engine::{
     api::RunEvent,
-    machine::{Event, Opening, SkipReason, Verdict},
+    machine::{Event, Opening, SkipReason, Verdict, WindowEvent},
     model::{RunId, StepError, Timestamp},
     step::Observation,
 };
@@ -84,6 +84,7 @@ impl Lines {
             Event::ScopeFailed { error, .. } => {
                 format!("its output can't be computed: {}", one_line(&error.message))
             }
+            Event::Window { what, .. } => of_window(what, event.at),
             Event::Started { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
@@ -159,11 +160,31 @@ impl Lines {
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
+            | Event::Window { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
             | Event::Ended { .. } => return None,
         })
+    }
+}
+
+fn of_window(what: &WindowEvent, at: Timestamp) -> String {
+    match what {
+        WindowEvent::Awaited(wait) => match wait.opens {
+            Some(opens) => format!(
+                "waits for window {}, which opens in {} ({opens})",
+                wait.window,
+                elapsed(opens.since(at))
+            ),
+            None => format!("waits for window {}, which is switched off", wait.window),
+        },
+        WindowEvent::Entered { window, closes } => {
+            format!("in window {window}, for {}", elapsed(closes.since(at)))
+        }
+        WindowEvent::Overridden { by, reason } => {
+            format!("{by} says not to wait for the window: {}", one_line(reason))
+        }
     }
 }
 

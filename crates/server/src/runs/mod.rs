@@ -7,6 +7,8 @@ mod show;
 mod tell;
 
 pub(crate) use find::find;
+pub(crate) use show::moment;
+pub(crate) use tell::who;
 
 use rackwright_engine::Client;
 
@@ -36,6 +38,9 @@ pub(crate) async fn runs(
         }
         RunsCommand::Cancel(arguments) => tell::cancel(&client, arguments, output).await,
         RunsCommand::Resolve(arguments) => tell::resolve(&client, arguments, output).await,
+        RunsCommand::OverrideWindow(arguments) => {
+            tell::override_window(&client, arguments, output).await
+        }
     }
 }
 

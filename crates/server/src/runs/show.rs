@@ -9,7 +9,7 @@ use crate::{
     exit::{Exit, Outcome},
     follow::{Clock, Family, final_trees},
     output::Output,
-    tree::{elapsed, report},
+    tree::{elapsed, report, window},
 };
 
 pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcome<Exit> {
@@ -62,6 +62,11 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     if let Some(at) = record.wake_at.filter(|_| record.owner.is_none()) {
         line("wakes", &moment(at));
     }
+    for (path, wait) in view.before_windows() {
+        let who = path.map(|path| format!("{path} ")).unwrap_or_default();
+        let opens = wait.opens.map(|at| format!("  ({})", moment(at))).unwrap_or_default();
+        line("window", &format!("{who}{}{opens}", window(wait, now)));
+    }
     if let Some(key) = &record.idempotency_key {
         line("key", key);
     }
@@ -82,7 +87,7 @@ fn indented(value: &Value) -> String {
 }
 
 /// A point in time, to the second, in UTC.
-pub(super) fn moment(at: Timestamp) -> String {
+pub(crate) fn moment(at: Timestamp) -> String {
     let text = at.to_string();
     let seconds = text.split_once('.').map_or(text.as_str(), |(seconds, _)| seconds);
     format!("{}Z", seconds.replace('T', " "))

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::find;
 use crate::{
-    cli::{CancelArguments, ResolveArguments, VerdictWord},
+    cli::{CancelArguments, OverrideArguments, ResolveArguments, VerdictWord},
     exit::{Exit, Failure, Outcome},
     output::Output,
 };
 
 /// Who says it: the user of this terminal.
-fn who() -> String {
+pub(crate) fn who() -> String {
     let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     user.filter(|user| !user.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
@@ -44,6 +44,24 @@ pub(super) async fn resolve(
         output.object(&json!({ "type": "resolved", "run": run, "step": arguments.step }));
     } else {
         output.line(format_args!("told run {run}"));
+        hint_if_unowned(client, run, output).await?;
+    }
+    Ok(Exit::Completed)
+}
+
+pub(super) async fn override_window(
+    client: &Client,
+    arguments: &OverrideArguments,
+    output: &Output,
+) -> Outcome<Exit> {
+    let run = find(client, &arguments.run).await?;
+    let by = arguments.by.clone().unwrap_or_else(who);
+    let step =
+        client.override_window(run, arguments.step.as_deref(), &by, &arguments.reason).await?;
+    if output.json() {
+        output.object(&json!({ "type": "window_overridden", "run": run, "step": step }));
+    } else {
+        output.line(format_args!("told run {run} not to wait for the window"));
         hint_if_unowned(client, run, output).await?;
     }
     Ok(Exit::Completed)

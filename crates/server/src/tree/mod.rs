@@ -4,6 +4,8 @@ mod paint;
 pub(crate) mod report;
 mod rows;
 
+pub(crate) use rows::window;
+
 #[cfg(test)]
 mod tests;
 

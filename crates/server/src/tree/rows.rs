@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rackwright_engine::{
     api::{AttemptEnd, AttemptView, Kind, StepView},
+    machine::WindowWait,
     model::{RunStatus, StepError, Timestamp},
 };
 
@@ -111,6 +112,9 @@ impl Steps {
             | Mark::Completed
             | Mark::Failed
             | Mark::Note => {}
+        }
+        if let Some(wait) = &view.window {
+            parts.push(window(wait, self.now));
         }
         if let Some(wave) = view.wave.filter(|_| mark == Mark::Running) {
             parts.push(format!("wave {} of {}", wave.number, wave.of));
@@ -240,6 +244,15 @@ fn error_rows(error: &StepError) -> Vec<Row> {
     rows
 }
 
+/// What is waited for, and until when.
+pub(crate) fn window(wait: &WindowWait, now: Timestamp) -> String {
+    let name = &wait.window;
+    match wait.opens {
+        Some(at) => format!("waits for window {name}, opens in {}", elapsed(at.since(now))),
+        None => format!("waits for window {name}, which is switched off"),
+    }
+}
+
 /// Nothing goes on there, and nothing went wrong.
 const fn is_quiet(mark: Mark) -> bool {
     match mark {
@@ -251,7 +264,7 @@ const fn is_quiet(mark: Mark) -> bool {
 fn mark_of(view: &StepView) -> Mark {
     match view.status {
         "running" | "observing" | "interrupted" | "ready" => Mark::Running,
-        "retrying" => Mark::Retrying,
+        "retrying" | "waiting" => Mark::Retrying,
         "attention" => Mark::Attention,
         "completed" => Mark::Completed,
         "failed" => Mark::Failed,

@@ -27,6 +27,7 @@ fn step(name: &str, kind: Kind, status: &'static str) -> StepView {
         output: None,
         error: None,
         retry_at: None,
+        window: None,
         evidence: None,
         child: None,
         items: None,

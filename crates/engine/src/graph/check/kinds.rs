@@ -14,6 +14,9 @@ impl<'w> Checker<'_, 'w> {
         if let Some(when) = &step.when {
             self.predicate(when, &at.key("when"), frame);
         }
+        if let Some(window) = &step.window {
+            self.window(window, &at.key("window"), frame);
+        }
         self.policies(step.retry.as_ref(), step.timeout.as_ref(), at, frame);
         self.misplaced(step, at);
         match &step.kind {

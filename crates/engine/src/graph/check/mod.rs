@@ -19,6 +19,7 @@ mod list;
 mod policies;
 mod schema;
 mod scope;
+mod window;
 mod with;
 mod words;
 
@@ -51,6 +52,7 @@ pub fn check<'w>(
     checker.name(&workflow.name, &root.key("workflow"));
     checker.schema(workflow.input.as_ref());
     checker.defaults(&workflow.defaults, &root.key("defaults"));
+    checker.run_window(workflow.window.as_ref(), &root.key("window"));
     if workflow.steps.is_empty() {
         checker.report(
             Problem::new("empty-list", root.key("steps"), "the workflow has no steps")

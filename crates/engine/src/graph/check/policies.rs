@@ -24,10 +24,17 @@ impl<'w> Checker<'_, 'w> {
         };
         let before = self.problems.len();
         self.policies(defaults.retry.as_ref(), defaults.timeout.as_ref(), at, &frame);
+        self.explain_names(
+            before,
+            "`defaults` hold for all tasks, so they read `input` and `run` alone",
+        );
+    }
+
+    /// Says of the problems from number `before` on that are about names why there are none.
+    pub(super) fn explain_names(&mut self, before: usize, help: &str) {
         let about_names = ["unknown-name", "unknown-step", "step-not-visible"];
         for problem in &mut self.problems[before..] {
             if about_names.contains(&problem.code) {
-                let help = "`defaults` hold for all tasks, so they read `input` and `run` alone";
                 problem.help = vec![help.to_owned()];
             }
         }
@@ -49,7 +56,7 @@ impl<'w> Checker<'_, 'w> {
     }
 
     /// A setting's value, if it is known and nothing is wrong with it.
-    fn setting<T: Copy>(
+    pub(super) fn setting<T: Copy>(
         &mut self,
         setting: &Setting<T>,
         meaning: &Meaning<T>,

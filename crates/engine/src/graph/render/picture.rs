@@ -90,7 +90,8 @@ impl Picture {
             groups: Vec::new(),
             edges: Vec::new(),
         };
-        let start = picture.node(Shape::Start, "start", Vec::new(), None);
+        let window = workflow.window.iter().map(text::window).collect();
+        let start = picture.node(Shape::Start, "start", window, None);
         let part = picture.list(&workflow.steps, None);
         let finally = (!workflow.finally.is_empty()).then(|| {
             let group = picture.group("finally".to_owned(), None, false);
@@ -254,6 +255,7 @@ impl Picture {
         group: Option<usize>,
     ) -> usize {
         details.extend(step.when.as_ref().map(|when| format!("if {}", text::condition(when))));
+        details.extend(step.window.as_ref().map(text::window));
         self.node(shape, &step.id, details, group)
     }
 
@@ -312,8 +314,8 @@ impl Picture {
 
 /// The title of the box of a step.
 pub(super) fn headline(step: &Step) -> String {
-    match &step.when {
-        Some(when) => format!("{} · if {}", step.id, text::condition(when)),
-        None => step.id.clone(),
-    }
+    let when = step.when.as_ref().map(|when| format!("if {}", text::condition(when)));
+    let window = step.window.as_ref().map(text::window);
+    let parts = std::iter::once(step.id.clone()).chain(when).chain(window);
+    parts.collect::<Vec<_>>().join(" · ")
 }

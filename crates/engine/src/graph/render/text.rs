@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Comparison, Condition, Operator};
+use crate::model::{Comparison, Condition, Operator, Setting, WindowUse};
 
 /// The longest line that is drawn, in letters.
 const LONGEST: usize = 44;
@@ -70,6 +70,16 @@ fn compare(comparison: &Comparison) -> String {
         Operator::NotExists => return format!("{field} is missing"),
     };
     format!("{field} {operator} {}", template(&comparison.value))
+}
+
+/// A window as one would say it.
+pub(super) fn window(window: &WindowUse) -> String {
+    let name = bare(window.name());
+    match window.needs() {
+        Some(Setting::Value(needs)) => format!("in window {name} for {needs}"),
+        Some(Setting::Template(needs)) => format!("in window {name} for {}", bare(needs)),
+        None => format!("in window {name}"),
+    }
 }
 
 /// A template without its braces; anything else as JSON.

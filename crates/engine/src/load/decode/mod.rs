@@ -13,6 +13,7 @@ mod policy;
 mod shapes;
 mod step;
 mod values;
+mod window;
 
 use super::yaml::{Kind, Node};
 use crate::model::{Defaults, Pointer, Problem, Workflow};
@@ -46,11 +47,22 @@ impl Decoder<'_> {
         let input = self.optional(&fields, "input", Self::input_schema);
         let defaults = self.optional(&fields, "defaults", Self::defaults).unwrap_or_default();
         let timeout = self.optional(&fields, "timeout", Self::run_time);
+        let window = self.optional(&fields, "window", Self::window);
         let steps = self.required(&fields, "steps", Self::some_steps);
         let finally = self.optional(&fields, "finally", Self::some_steps).unwrap_or_default();
         let output = self.optional(&fields, "output", Self::free);
         let (name, steps) = (name?, steps?);
-        Some(Workflow { name, description, input, defaults, timeout, steps, finally, output })
+        Some(Workflow {
+            name,
+            description,
+            input,
+            defaults,
+            timeout,
+            window,
+            steps,
+            finally,
+            output,
+        })
     }
 
     fn defaults(&mut self, node: &Node, at: &Pointer) -> Option<Defaults> {

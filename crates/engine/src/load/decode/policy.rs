@@ -25,7 +25,7 @@ const CLEANUPS: [(&str, CleanupPolicy); 4] = [
 ];
 
 /// A value that `decode` reads, or a template that gives one in a run.
-fn setting<'t, T>(
+pub(super) fn setting<'t, T>(
     decode: impl FnOnce(&mut Decoder<'t>, &Node, &Pointer) -> Option<T>,
 ) -> impl FnOnce(&mut Decoder<'t>, &Node, &Pointer) -> Option<Setting<T>> {
     |this, node, at| match &node.kind {

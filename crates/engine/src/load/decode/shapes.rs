@@ -27,10 +27,11 @@ pub(super) const WORKFLOW: Shape = Shape {
         "input",
         "defaults",
         "timeout",
+        "window",
         "finally",
         "output",
     ],
-    later: &["limits", "locks", "pool", "undo", "window"],
+    later: &["limits", "locks", "pool", "undo"],
     hints: &[
         ("name", "the name of a workflow is the value of `workflow`"),
         ("id", "the name of a workflow is the value of `workflow`"),
@@ -55,6 +56,7 @@ pub(super) const STEP: Shape = Shape {
         "description",
         "when",
         "needs",
+        "window",
         "map",
         "rollout",
         "gate",
@@ -72,7 +74,7 @@ pub(super) const STEP: Shape = Shape {
         "undo",
         "next",
     ],
-    later: &["repeat", "wait", "approval", "signal", "locks", "window", "pool", "limits"],
+    later: &["repeat", "wait", "approval", "signal", "locks", "pool", "limits"],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),
@@ -169,6 +171,18 @@ pub(super) const RETRY: Shape = Shape {
 
 pub(super) const TIMEOUT: Shape =
     Shape { what: "`timeout`", fields: &["attempt", "total"], later: &["queue"], hints: &[] };
+
+pub(super) const WINDOW: Shape = Shape {
+    what: "`window`",
+    fields: &["name", "needs"],
+    later: &[],
+    hints: &[
+        ("duration", "how long the window has to stay open is called `needs`"),
+        ("for", "how long the window has to stay open is called `needs`"),
+        ("cron", "windows are made with `rackwright windows add`, and named here"),
+        ("window", "the window is named by `name`"),
+    ],
+};
 
 pub(super) const CLEANUP: Shape = Shape {
     what: "`cleanup`",

@@ -24,6 +24,7 @@ impl Decoder<'_> {
         let description = self.optional(&fields, "description", Self::text);
         let when = self.optional(&fields, "when", Self::condition);
         let needs = self.optional(&fields, "needs", Self::needs);
+        let window = self.optional(&fields, "window", Self::window);
         let kind = self.kind(&fields);
         let retry = self.optional(&fields, "retry", Self::retry);
         let timeout = self.optional(&fields, "timeout", Self::timeout);
@@ -40,6 +41,7 @@ impl Decoder<'_> {
             description,
             when,
             needs,
+            window,
             kind: kind?,
             retry,
             timeout,

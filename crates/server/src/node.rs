@@ -1,0 +1,93 @@
+//! `rackwright node`: a process that goes on, carries runs on and fires schedules.
+
+use std::{collections::HashMap, time::Duration};
+
+use rackwright_engine::{
+    Client, RunId, RunStatus,
+    store::{ClaimScope, RunFilter, RunRecord},
+};
+use serde_json::json;
+
+use crate::{
+    cli::Common,
+    exit::{Exit, Outcome},
+    home::Home,
+    nodes::{Node, Site},
+    output::Output,
+    signals::Signals,
+};
+
+/// How often the runs are looked at, to tell of them.
+const LOOK: Duration = Duration::from_secs(1);
+/// How many of the newest runs are told of.
+const TOLD: u32 = 200;
+
+pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
+    let home = Home::find(common)?;
+    let mut signals = Signals::catch()?;
+    let node = Node::start(common, &home, &Site::default(), None, home.open().await?).await?;
+    let mut teller = Teller::default();
+    teller.look(&node.engine, None).await?;
+    let taken = node.engine.take_over(ClaimScope::All).await?;
+    if output.json() {
+        output.object(&json!({ "type": "node", "taken_over": taken }));
+    } else {
+        output.line(format_args!(
+            "works: carries runs on ({taken} taken over) and fires schedules, until Ctrl-C"
+        ));
+    }
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        if let Err(failure) = teller.look(&node.engine, Some(output)).await {
+            // The engine itself tries again as long as its lease holds.
+            tracing::warn!(error = failure.message, "the runs can't be looked at now");
+        }
+    }
+    if !output.json() {
+        output.line("stops: what runs is finished or left to the next node");
+    }
+    tokio::select! {
+        stopped = node.stop() => stopped?,
+        () = signals.next() => {}
+    }
+    Ok(Exit::Completed)
+}
+
+/// Remembers how the runs stood.
+#[derive(Debug, Default)]
+struct Teller(HashMap<RunId, RunStatus>);
+
+impl Teller {
+    /// Looks at the newest runs; tells of those that stand otherwise than before.
+    async fn look(&mut self, client: &Client, output: Option<&Output>) -> Outcome<()> {
+        let filter = RunFilter { limit: TOLD, ..RunFilter::default() };
+        let mut runs = client.runs(&filter).await?;
+        runs.retain(|record| record.parent.is_none());
+        for record in runs.iter().rev() {
+            let before = self.0.get(&record.id).copied();
+            if let (Some(output), true) = (output, before != Some(record.status)) {
+                tell(record, output);
+            }
+        }
+        self.0 = runs.iter().map(|record| (record.id, record.status)).collect();
+        Ok(())
+    }
+}
+
+fn tell(record: &RunRecord, output: &Output) {
+    if output.json() {
+        let (run, status) = (record.id, record.status.as_str());
+        let labels = &record.labels;
+        output.object(&json!({
+            "type": "run", "run": run, "workflow": record.workflow, "status": status,
+            "labels": labels,
+        }));
+        return;
+    }
+    let why = record.labels.get("schedule").map(|name| format!("  (schedule {name})"));
+    let why = why.unwrap_or_default();
+    output.line(format_args!("run {} {}: {}{why}", record.id, record.workflow, record.status));
+}
