@@ -35,19 +35,18 @@ impl Figures {
     pub(super) fn of_events<'e>(&mut self, events: impl IntoIterator<Item = &'e Event>) {
         for event in events {
             self.add(&format!("event {}", event.name()), 1);
-            match event {
-                Event::Claimed { epoch, .. } if *epoch > 1 => self.add("claims of a living run", 1),
-                Event::Failed { retry_at: Some(_), .. } => self.add("retries", 1),
-                Event::Observed { seen, .. } => self.add(
-                    match seen {
-                        Observation::Done(_) => "seen done",
-                        Observation::NotDone => "seen not done",
-                        Observation::InProgress(_) => "seen in progress",
-                        Observation::Unknown(_) => "seen unknown",
-                    },
-                    1,
-                ),
-                _ => {}
+            let taken_up = matches!(event, Event::Claimed { epoch, .. } if *epoch > 1);
+            self.add("claims of a living run", taken_up.into());
+            let retried = matches!(event, Event::Failed { retry_at: Some(_), .. });
+            self.add("retries", retried.into());
+            if let Event::Observed { seen, .. } = event {
+                let seen = match seen {
+                    Observation::Done(_) => "seen done",
+                    Observation::NotDone => "seen not done",
+                    Observation::InProgress(_) => "seen in progress",
+                    Observation::Unknown(_) => "seen unknown",
+                };
+                self.add(seen, 1);
             }
         }
     }

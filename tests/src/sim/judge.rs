@@ -87,14 +87,11 @@ impl<'a> Run<'a> {
         let mut by_step = BTreeMap::new();
         let mut ends = Vec::new();
         for event in self.events() {
-            match event {
-                Event::ChildStarted { step, run } => {
-                    by_step.insert(*step, *run);
-                }
-                Event::ChildEnded { step, status, .. } => {
-                    ends.extend(by_step.get(step).map(|run| (*run, *status)));
-                }
-                _ => {}
+            if let Event::ChildStarted { step, run } = event {
+                by_step.insert(*step, *run);
+            }
+            if let Event::ChildEnded { step, status, .. } = event {
+                ends.extend(by_step.get(step).map(|run| (*run, *status)));
             }
         }
         ends
@@ -128,11 +125,11 @@ impl<'a> Run<'a> {
         let mut breaches = Vec::new();
         let mut epoch = 0;
         for (number, (row, events)) in self.turns.iter().enumerate() {
-            let claimed = events.iter().find_map(|event| match event {
-                Event::Claimed { epoch, .. } => Some(*epoch),
-                _ => None,
-            });
-            epoch = claimed.unwrap_or(epoch).max(epoch);
+            for event in events {
+                if let Event::Claimed { epoch: claimed, .. } = event {
+                    epoch = epoch.max(*claimed);
+                }
+            }
             if row.epoch != epoch || row.seq != number as u64 {
                 breaches.push(format!("row {number} is {} of epoch {}", row.seq, row.epoch));
             }
@@ -180,15 +177,12 @@ impl<'a> Run<'a> {
         let mut again: BTreeMap<TaskRef, u32> = BTreeMap::new();
         let mut most: BTreeMap<TaskRef, u32> = BTreeMap::new();
         for event in self.events() {
-            match event {
-                Event::Started { task, attempt } => {
-                    let seen = most.entry(*task).or_default();
-                    *seen = (*attempt).max(*seen);
-                }
-                Event::Resolved { task, verdict: Verdict::Retry, .. } => {
-                    *again.entry(*task).or_default() += 1;
-                }
-                _ => {}
+            if let Event::Started { task, attempt } = event {
+                let seen = most.entry(*task).or_default();
+                *seen = (*attempt).max(*seen);
+            }
+            if let Event::Resolved { task, verdict: Verdict::Retry, .. } = event {
+                *again.entry(*task).or_default() += 1;
             }
         }
         let allowed = most_attempts(workflow);
@@ -208,26 +202,21 @@ impl<'a> Run<'a> {
 
     /// A map that came to its end by itself left no item out.
     fn items(&self, state: &RunState) -> Vec<String> {
-        let left_out = state.steps.iter().filter(|step| match &step.inner {
-            Inner::Map(map) => {
-                step.main.phase == Phase::Completed && map.scopes.len() != map.items.len()
-            }
-            _ => false,
-        });
+        let done = state.steps.iter().filter(|step| step.main.phase == Phase::Completed);
+        let left_out = done.filter(
+            |step| matches!(&step.inner, Inner::Map(map) if map.scopes.len() != map.items.len()),
+        );
         left_out.map(|step| format!("a map left items out: {step:?}")).collect()
     }
 
     /// What must be verified and is recorded as done took effect, unless a person says so.
     fn done(&self, state: &RunState, device: &Device) -> Vec<String> {
-        let by_hand: BTreeSet<TaskRef> = self
-            .events()
-            .filter_map(|event| match event {
-                Event::Resolved { task, .. } => Some(*task),
-                _ => None,
-            })
-            .collect();
+        let mut by_hand = BTreeSet::new();
         let mut breaches = Vec::new();
         for event in self.events() {
+            if let Event::Resolved { task, .. } = event {
+                by_hand.insert(*task);
+            }
             let Event::Completed { task, .. } = event else { continue };
             let verify = self.task(state, *task).is_some_and(|it| it.effect == Effect::Verify);
             let path = state.task_path(&self.plan, *task);

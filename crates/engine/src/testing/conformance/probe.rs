@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, resume_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -36,7 +36,7 @@ pub(super) enum Disturbance {
     CrashBefore(u32),
     /// The process dies when the call is done.
     CrashAfter(u32),
-    /// The node loses its right to act before the call; 0: before the executor begins.
+    /// The node loses its right to act after the call before this one.
     Zombie(u32),
     /// The executor is told to stop before the call.
     Stop(u32),
@@ -71,6 +71,8 @@ struct Crash;
 pub(super) struct Probe {
     disturbance: Disturbance,
     calls: AtomicU32,
+    /// Whether the last call that was done was a check of the fence.
+    fenced: AtomicBool,
     saved: Mutex<Option<Value>>,
     credentials: StaticCredentials,
     stop: CancellationToken,
@@ -85,6 +87,7 @@ impl Probe {
         Arc::new(Self {
             disturbance,
             calls: AtomicU32::new(0),
+            fenced: AtomicBool::new(false),
             saved: Mutex::default(),
             credentials: StaticCredentials(rig.credentials.iter().cloned().collect()),
             stop,
@@ -96,12 +99,17 @@ impl Probe {
         self.calls.load(Ordering::SeqCst)
     }
 
+    /// Whether the last call that was done was a check of the fence: a change may follow.
+    pub(super) fn may_change(&self) -> bool {
+        self.fenced.load(Ordering::SeqCst)
+    }
+
     /// What was saved last.
     pub(super) fn saved(&self) -> Option<Value> {
         self.state().clone()
     }
 
-    /// The fence is lost and the executor was told to stop, or neither.
+    /// Whether the right to act is lost.
     fn is_zombie(&self, call: u32) -> bool {
         matches!(self.disturbance, Disturbance::Zombie(at) if call >= at)
     }
@@ -118,6 +126,7 @@ impl Probe {
         if self.disturbance == Disturbance::Stop(call) {
             self.stop.cancel();
         }
+        self.fenced.store(false, Ordering::SeqCst);
         call
     }
 
@@ -201,6 +210,7 @@ impl StepHost for Probe {
         if self.is_zombie(call) {
             return Err(Fenced);
         }
+        self.fenced.store(true, Ordering::SeqCst);
         self.leave(call);
         Ok(())
     }

@@ -30,9 +30,10 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
         let Some((calm, effect)) = self.calm().await else { return };
         let calls = self.report.calls;
         let step = calls.div_ceil(POINTS).max(1) as usize;
-        self.zombie(0, &calm).await;
-        for call in (1..=calls).step_by(step) {
+        for call in (1..=calls + 1).step_by(step) {
             self.zombie(call, &calm).await;
+        }
+        for call in (1..=calls).step_by(step) {
             self.crash(Disturbance::CrashBefore(call), effect, &calm).await;
             self.crash(Disturbance::CrashAfter(call), effect, &calm).await;
         }
@@ -47,8 +48,7 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
             Disturbance::None => "undisturbed".to_owned(),
             Disturbance::CrashBefore(call) => format!("crash before call {call}"),
             Disturbance::CrashAfter(call) => format!("crash after call {call}"),
-            Disturbance::Zombie(0) => "fence lost before it began".to_owned(),
-            Disturbance::Zombie(call) => format!("fence lost before call {call}"),
+            Disturbance::Zombie(call) => format!("fence lost after call {}", call - 1),
             Disturbance::Stop(call) => format!("told to stop before call {call}"),
         };
         self.report.violations.push(format!("{at}: {what}"));
@@ -78,13 +78,7 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
         let disturbance = Disturbance::Zombie(call);
         self.report.trials += 1;
         let rig = (self.make)().await;
-        // What happens up to the call is known from a twin that dies there.
-        let mut allowed = calm.before.changes;
-        if call > 0 {
-            let twin = (self.make)().await;
-            Probe::new(&twin, Disturbance::CrashBefore(call)).run(&twin, None).await;
-            allowed = (twin.look)().await.changes;
-        }
+        let allowed = self.changes_until(call, calm).await;
         let end = Probe::new(&rig, disturbance).run(&rig, None).await;
         let changes = (rig.look)().await.changes;
         if changes > allowed {
@@ -94,6 +88,24 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
         if let End::Panicked | End::Late = end {
             self.violation(disturbance, &format!("it ends badly: {end}"));
         }
+    }
+
+    /// How often the device may have been changed when the call begins: what a twin that dies there
+    /// has done. What follows a check of the fence belongs to it; what follows any other call does
+    /// not.
+    async fn changes_until(&self, call: u32, calm: &Calm) -> u64 {
+        let twin = (self.make)().await;
+        let probe = Probe::new(&twin, Disturbance::CrashBefore(call));
+        probe.run(&twin, None).await;
+        if probe.may_change() {
+            return (twin.look)().await.changes;
+        }
+        if call == 1 {
+            return calm.before.changes;
+        }
+        let twin = (self.make)().await;
+        Probe::new(&twin, Disturbance::CrashAfter(call - 1)).run(&twin, None).await;
+        (twin.look)().await.changes
     }
 
     /// It dies, or its end is not recorded; then the engine recovers it.
