@@ -30,6 +30,9 @@ use super::{
 /// Everything that can happen by itself has happened long before.
 const END: Duration = Duration::from_hours(100);
 
+/// More operations than the nodes need, whatever happens: they are busy with nothing.
+const BUSY: u64 = 200_000;
+
 /// How a scene went.
 #[derive(Clone, Debug)]
 pub struct Course {
@@ -182,6 +185,11 @@ async fn carry_on(
         let played = stage.begun.elapsed();
         if played > END {
             bail!("the runs do not end: {}", unended(&cluster.client()).await?);
+        }
+        let operations: u64 = faults.tally().operations.values().sum();
+        if operations > BUSY {
+            let client = cluster.client();
+            bail!("{operations} operations in {played:?}: {}", unended(&client).await?);
         }
         // Quick at first, when most happens.
         let pause = if played < Duration::from_mins(5) { 1 } else { 60 };

@@ -108,7 +108,11 @@ async fn rest(shared: &Shared) {
         biased;
         () = tokio::time::sleep(rest.max(SHORTEST_REST).min(poll)) => {}
         // This node has just parked a run that is due before the next look.
-        () = shared.parked.notified() => {}
+        () = shared.parked.notified() => {
+            // It may park again at once (its mail can't be read, this node's clock lags behind
+            // the database's): that is no reason to spin.
+            tokio::time::sleep(SHORTEST_REST).await;
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
     active::ActiveRun,
     message::Message,
@@ -42,6 +44,13 @@ pub(super) async fn claim_all(
         }
         total += claims.len();
         remember(shared, claims.iter().map(|claim| Claimed::new(claim, identity)));
+        // What is due by the database's clock has to be due by this node's idea of it, too: it
+        // would park the run again, and take it again.
+        let asked = Instant::now();
+        match shared.store.now().await {
+            Ok(now) => shared.clock.set(asked, now),
+            Err(error) => tracing::warn!(%error, "could not ask for the database's time"),
+        }
         adopt_claimed(shared).await?;
     }
 }
