@@ -125,8 +125,9 @@ impl RunState {
             execution.resume_as = execution.attempt + 1;
         }
         if observe {
+            let last = if self.is_stopped(task) { AfterLook::Stop } else { AfterLook::GiveUp };
             if let Some(execution) = self.execution_mut(task) {
-                execution.after_look = Some(retry_at.map_or(AfterLook::GiveUp, AfterLook::Retry));
+                execution.after_look = Some(retry_at.map_or(last, AfterLook::Retry));
             }
             self.set_phase(task, Phase::Interrupted);
             self.todo.push_back(Todo::Recover(task));
@@ -240,9 +241,17 @@ impl RunState {
                 self.finish(plan, task, &Arc::new(output.clone()), true);
             }
             (Observation::NotDone, None) => self.clear(task),
-            (Observation::NotDone, Some(AfterLook::Retry(due))) => self.retry_at(task, due),
+            (Observation::NotDone, Some(AfterLook::Retry(due))) if !self.is_stopped(task) => {
+                self.retry_at(task, due);
+            }
             (Observation::NotDone, Some(AfterLook::GiveUp)) => self.give_up(plan, task, true),
-            (Observation::InProgress(saved), None | Some(AfterLook::Retry(_))) => {
+            (Observation::NotDone, Some(AfterLook::Stop | AfterLook::Retry(_))) => {
+                self.stopped_undone(plan, task);
+            }
+            (
+                Observation::InProgress(saved),
+                None | Some(AfterLook::Retry(_) | AfterLook::Stop),
+            ) => {
                 if let Some(execution) = self.execution_mut(task) {
                     execution.saved = Some(Arc::new(saved.clone()));
                     execution.under_way = true;
@@ -261,6 +270,15 @@ impl RunState {
             }
         }
         Ok(())
+    }
+
+    /// The target shows that an attempt that was told to stop did nothing: it was stopped in time.
+    fn stopped_undone(&mut self, plan: &Plan, task: TaskRef) {
+        if let Some(execution) = self.execution_mut(task) {
+            let told = execution.error.take().filter(|it| it.class == ErrorClass::Cancelled);
+            execution.error = Some(told.unwrap_or_else(|| Arc::new(super::halt::stopped())));
+        }
+        self.give_up(plan, task, true);
     }
 
     fn clear(&mut self, task: TaskRef) {

@@ -232,11 +232,15 @@ fn attempt_failed(
     let retry = retry.filter(|retry| retry.covers(error.class) && !state.is_stopped(task));
     let unknown = match error.class {
         ErrorClass::Timeout | ErrorClass::UnknownOutcome => true,
+        // It stopped, but nobody knows how far it had come; unless it had not begun.
+        ErrorClass::Cancelled => {
+            let touched = state.execution(task).is_some_and(|it| it.saved.is_some());
+            state.is_stopped(task) && (touched || error.code != StepError::NOT_BEGUN)
+        }
         ErrorClass::Transient
         | ErrorClass::Permanent
         | ErrorClass::Unauthorized
-        | ErrorClass::Conflict
-        | ErrorClass::Cancelled => false,
+        | ErrorClass::Conflict => false,
     };
     let observe = unknown && called.is_some_and(|called| called.effect == Effect::Verify);
     let mut error = error;

@@ -131,6 +131,8 @@ pub(super) enum AfterLook {
     Retry(Timestamp),
     /// Nothing: the failed attempt was the last.
     GiveUp,
+    /// Nothing: the attempt was told to stop.
+    Stop,
 }
 
 impl Execution {

@@ -17,6 +17,9 @@ use crate::{
 };
 
 impl RunState {
+    /// What the paths of the steps of `finally` begin with.
+    pub const FINALLY: &str = "finally/";
+
     /// A step's address: `machines[3]/bios/push`.
     pub fn path(&self, plan: &Plan, step: StepRef) -> String {
         let state = self.step(step);
@@ -39,7 +42,7 @@ impl RunState {
     pub fn scope_path(&self, plan: &Plan, scope: ScopeRef) -> String {
         let state = self.scope(scope);
         let Some(owner) = state.owner else {
-            let finally = if self.in_finally(scope) { "finally/" } else { "" };
+            let finally = if self.in_finally(scope) { Self::FINALLY } else { "" };
             return finally.to_owned();
         };
         let mut path = self.path(plan, owner);

@@ -90,6 +90,9 @@ pub struct StepError {
 }
 
 impl StepError {
+    /// The code of an attempt that was told to stop before it had done anything.
+    pub(crate) const NOT_BEGUN: &'static str = "engine.not_begun";
+
     /// An error without hint and details.
     pub fn new(code: impl Into<String>, class: ErrorClass, message: impl Into<String>) -> Self {
         Self {

@@ -73,7 +73,7 @@ impl Worker {
             () = stop.cancelled() => {
                 // Told to stop before it began: it did nothing.
                 let error = StepError::new(
-                    "engine.cancelled", ErrorClass::Cancelled, "told to stop before it began",
+                    StepError::NOT_BEGUN, ErrorClass::Cancelled, "told to stop before it began",
                 );
                 let result = Err(error);
                 return shared.tell(run, input(run, Input::AttemptEnded { task, attempt, result }, from));
@@ -111,14 +111,20 @@ impl Worker {
             deadline,
             saved: call.saved.as_deref().cloned(),
         };
-        let context =
-            StepContext::new(Arc::new(info), Arc::clone(&host) as Arc<dyn StepHost>, stop.clone());
+        let info = Arc::new(info);
+        let context = StepContext::new(
+            Arc::clone(&info),
+            Arc::clone(&host) as Arc<dyn StepHost>,
+            stop.clone(),
+        );
         let limits = Limits { deadline, stop, call: &call, shared: &shared };
         let message = match purpose {
             Purpose::Run => {
-                let effect = executor.describe().effect;
+                let about = executor.describe();
                 let work = executor.run(&context, call.input.clone());
-                let result = limits.bound(work, effect).await;
+                let late = || host.tell_report(&info, limits.over_time());
+                let patience = if about.uninterruptible { Some(late) } else { None };
+                let result = limits.bound(work, about.effect, patience).await;
                 let result = result.map_err(|error| host.name_subtask(error));
                 match result {
                     // Nobody may say what became of it but the target itself.
@@ -128,7 +134,7 @@ impl Worker {
             }
             Purpose::Observe => {
                 let work = executor.observe(&context, call.input.clone());
-                let result = limits.bound(work, Effect::Read).await;
+                let result = limits.bound(work, Effect::Read, None::<fn()>).await;
                 Input::Observed { task, result }
             }
         };
@@ -156,11 +162,13 @@ struct Limits<'a> {
 
 impl Limits<'_> {
     /// Awaits a call within its time. When the time is over, or it is told to stop, it gets a
-    /// moment to end by itself.
+    /// moment to end by itself. What must not be interrupted is told, and waited for: then
+    /// `patience` is called when its time is over.
     async fn bound<T>(
         &self,
         work: impl Future<Output = Result<T, StepError>> + Send,
         effect: Effect,
+        patience: Option<impl FnOnce()>,
     ) -> Result<T, StepError> {
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::pin!(work);
@@ -177,7 +185,13 @@ impl Limits<'_> {
             () = self.stop.cancelled() => false,
         };
         self.stop.cancel();
-        let ended = tokio::time::timeout(self.shared.config.stop_grace, &mut work).await;
+        let ended = match patience {
+            Some(late) => {
+                late();
+                Ok(work.await)
+            }
+            None => tokio::time::timeout(self.shared.config.stop_grace, &mut work).await,
+        };
         match ended {
             Ok(Ok(Ok(done))) => Ok(done),
             Ok(Ok(Err(error))) if late && error.class == ErrorClass::Cancelled => {
@@ -188,6 +202,14 @@ impl Limits<'_> {
             Err(_) if late => Err(self.too_late()),
             Err(_) => Err(self.broken_off(effect)),
         }
+    }
+
+    /// What is said of an attempt that is over its time and goes on.
+    fn over_time(&self) -> SubtaskReport {
+        let timeout = HumanDuration(self.call.timeout.unwrap_or_default());
+        let title =
+            format!("over its time of {timeout}; it must not be interrupted: waiting for it");
+        SubtaskReport { title, percent: None }
     }
 
     fn too_late(&self) -> StepError {
@@ -239,6 +261,20 @@ struct Host {
 }
 
 impl Host {
+    /// Tells those who follow the run, and its journal.
+    fn tell_report(&self, info: &AttemptInfo, report: SubtaskReport) {
+        let at = self.shared.clock.now();
+        self.shared.publish(|| Live::Report {
+            run: info.run,
+            path: info.path.clone(),
+            attempt: info.attempt,
+            at,
+            report: report.clone(),
+        });
+        let report = Input::Report { task: self.task, at, report };
+        self.shared.tell(info.run, input(info.run, report, Arc::clone(&self.owned)));
+    }
+
     /// Adds the sub-task that was under way to an error that names none.
     fn name_subtask(&self, mut error: StepError) -> StepError {
         if error.subtask.is_none() {
@@ -261,18 +297,9 @@ impl StepHost for Host {
     }
 
     fn report(&self, info: &AttemptInfo, report: SubtaskReport) {
-        let at = self.shared.clock.now();
         *self.last_report.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(report.title.clone());
-        self.shared.publish(|| Live::Report {
-            run: info.run,
-            path: info.path.clone(),
-            attempt: info.attempt,
-            at,
-            report: report.clone(),
-        });
-        let report = Input::Report { task: self.task, at, report };
-        self.shared.tell(info.run, input(info.run, report, Arc::clone(&self.owned)));
+        self.tell_report(info, report);
     }
 
     async fn credential(&self, name: &str) -> Result<Credential, StepError> {

@@ -12,4 +12,5 @@ mod race;
 mod rollout;
 mod scripted;
 mod settings;
+mod stopped;
 mod windows;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
-    ErrorClass, RunId, RunStatus, StepError,
+    ErrorClass, Observation, RunId, RunStatus, StepError,
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
@@ -22,6 +22,8 @@ pub(crate) struct Script {
     pub(crate) journal: Vec<(Timestamp, Event)>,
     /// Attempts under way.
     pub(crate) calls: Vec<Call>,
+    /// Observations under way.
+    pub(crate) looks: Vec<String>,
     /// Attempts that were told to stop.
     pub(crate) told: Vec<String>,
     /// The maintenance windows.
@@ -54,8 +56,8 @@ impl Script {
         };
         let state = RunState::new(&plan, created.clone());
         let journal = vec![(now, Event::Created(Box::new(created)))];
-        let (calls, told) = (Vec::new(), Vec::new());
-        let mut script = Self { plan, state, journal, calls, told, windows, now, epoch: 0 };
+        let (calls, looks, told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut script = Self { plan, state, journal, calls, looks, told, windows, now, epoch: 0 };
         script.claim();
         script
     }
@@ -76,10 +78,8 @@ impl Script {
             match command {
                 Command::Run(call) => self.calls.push(call),
                 Command::Stop { task } => self.told.push(self.state.task_path(&self.plan, task)),
-                Command::Observe(_)
-                | Command::StartChild { .. }
-                | Command::StopChild { .. }
-                | Command::Ended { .. } => {}
+                Command::Observe(call) => self.looks.push(call.path),
+                Command::StartChild { .. } | Command::StopChild { .. } | Command::Ended { .. } => {}
             }
         }
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
@@ -110,6 +110,21 @@ impl Script {
     /// The attempt ends as one that was told to stop.
     pub(crate) fn stop(&mut self, path: &str) {
         self.end(path, Err(StepError::new("x.stopped", ErrorClass::Cancelled, "stopped")));
+    }
+
+    /// The attempt ends with this error.
+    pub(crate) fn end_as(&mut self, path: &str, code: &str, class: ErrorClass) {
+        self.end(path, Err(StepError::new(code, class, "ended")));
+    }
+
+    /// The only observation under way sees this.
+    pub(crate) fn see(&mut self, path: &str, seen: Observation) {
+        assert_eq!(self.looks, [path]);
+        self.looks.clear();
+        let steps = (0..).map(StepRef).take(self.state.steps.len());
+        let mut tasks = steps.flat_map(TaskRef::all_of);
+        let task = tasks.find(|task| self.state.task_path(&self.plan, *task) == path).unwrap();
+        self.feed(Input::Observed { task, result: Ok(seen) });
     }
 
     pub(crate) fn cancel(&mut self) {

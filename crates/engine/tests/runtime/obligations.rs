@@ -321,3 +321,39 @@ async fn an_output_that_can_not_be_computed_takes_back_what_was_done() {
     assert_eq!(status, RunStatus::Failed);
     assert_eq!(changes, ["g/a", "g/a/undo", "g/a/cleanup"]);
 }
+
+#[tokio::test]
+async fn a_run_tells_what_it_owes() {
+    let flow = workflow(json!({
+        "workflow": "w",
+        "steps": [
+            owing(act("enter"), "c"),
+            { "id": "group", "steps": [owing(act("flash"), "fu")] },
+            { "id": "last", "uses": "o.fail" },
+        ],
+        "finally": [act("tell"), { "id": "when-well", "when": "run.status == 'completed'", "uses": "o.act" }],
+    }));
+    let owed = |view: &RunView| {
+        let all = view.obligations();
+        all.iter().map(|it| format!("{} {}", it.path, it.state.as_str())).collect::<Vec<_>>()
+    };
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (rack, cut) = (Rack::default(), Cut::new(4, true));
+    let engine = engine(Arc::new(CutStore(Arc::clone(&store), cut.clone())), &rack).await;
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let id = run.id();
+    cut.reached.notified().await;
+    let view = engine.view(id).await.unwrap();
+    let last = StepRef(2);
+    assert_eq!(view.state().step(last).main.phase, Phase::Running);
+    let to_come = ["finally/tell owed", "finally/when-well owed"];
+    let now = ["group/flash/undo if it fails", "enter/cleanup owed"];
+    assert_eq!(owed(&view), [&now[..], &to_come].concat());
+    cut.go.notify_one();
+    run.wait().await.unwrap();
+    let view = engine.view(id).await.unwrap();
+    let met = ["enter/cleanup met", "group/flash/undo met"];
+    let done = ["finally/tell met", "finally/when-well met"];
+    assert_eq!(owed(&view), [&met[..], &done].concat());
+}

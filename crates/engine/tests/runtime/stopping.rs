@@ -11,6 +11,7 @@ use std::{
 use rackwright_engine::{
     Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, RunRequest, RunStatus,
     StepContext, StepError, executor_fn,
+    machine::Event,
     store::{MemoryStore, Store},
 };
 use serde_json::{Value, json};
@@ -233,4 +234,84 @@ async fn shutdown_waits_for_what_must_not_be_interrupted() {
     shutdown.await.unwrap();
     let tree = engine.view(id).await.unwrap().tree();
     assert_eq!(tree[0].status, "completed");
+}
+
+/// `s.sacred`: nothing may interrupt it. It hears that its time is over, and goes on until it may
+/// end.
+async fn sacred(go: &Arc<Notify>, heard: &Arc<Notify>, fails: bool) -> Engine {
+    let (go, heard) = (Arc::clone(go), Arc::clone(heard));
+    let config = Config { stop_grace: Duration::from_millis(1), ..Config::default() };
+    let sacred = executor_fn(
+        Describe::new("s.sacred", Effect::Idempotent).uninterruptible(),
+        move |ctx: StepContext, _: Value| {
+            let (go, heard) = (go.clone(), heard.clone());
+            async move {
+                ctx.report("writing the boot block", None);
+                ctx.cancelled().await;
+                heard.notify_one();
+                go.notified().await;
+                if fails {
+                    return Err(StepError::new("s.late", ErrorClass::Cancelled, "gave up"));
+                }
+                Ok::<Value, StepError>(json!("written"))
+            }
+        },
+    );
+    builder(&Log::default())
+        .open_store(memory())
+        .config(config)
+        .register(sacred)
+        .build()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_time_out_waits_for_what_must_not_be_interrupted() {
+    for (fails, status) in [(false, RunStatus::Completed), (true, RunStatus::Failed)] {
+        let (go, heard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let engine = sacred(&go, &heard, fails).await;
+        let step = json!({ "id": "flash", "uses": "s.sacred", "timeout": "5ms" });
+        engine.deploy(workflow(json!({ "workflow": "w", "steps": [step] }))).await.unwrap();
+        let run = engine.start(RunRequest::new("w")).await.unwrap();
+        let mut events = run.events();
+        heard.notified().await;
+        let told = loop {
+            let event = events.next().await.unwrap().unwrap();
+            if let Event::Reported { report, .. } = event.event
+                && report.title.starts_with("over its time")
+            {
+                break report.title;
+            }
+        };
+        assert_eq!(told, "over its time of 5ms; it must not be interrupted: waiting for it");
+        assert!(!engine.view(run.id()).await.unwrap().state().status.is_ended());
+        go.notify_one();
+        let outcome = run.wait().await.unwrap();
+        assert_eq!(outcome.status, status);
+        if fails {
+            let error = &outcome.errors[0].error;
+            assert_eq!(error.code, "engine.timeout");
+            assert_eq!(error.subtask.as_deref(), Some("writing the boot block"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parked_run_wakes_when_its_time_is_over() {
+    let log = Log::default();
+    let config = Config { park_after: Duration::ZERO, ..Config::default() };
+    let store = memory();
+    let engine = builder(&log).open_store(Arc::clone(&store)).config(config).build().await.unwrap();
+    let flow = workflow(json!({ "workflow": "w", "timeout": "300ms", "steps": [
+        { "id": "a", "uses": "t.echo", "undo": { "uses": "t.echo" } },
+        { "id": "b", "uses": "t.flaky", "with": { "times": 9 },
+          "retry": { "max_attempts": 3, "delay": "1h" } },
+    ], "finally": [{ "id": "tell", "uses": "t.echo", "with": "{{ run.errors[0].error.code }}" }] }));
+    engine.deploy(flow).await.unwrap();
+    let run = engine.start(RunRequest::new("w")).await.unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(20), run.wait()).await.unwrap().unwrap();
+    assert_eq!(outcome.status, RunStatus::Failed);
+    assert_eq!(outcome.errors[0].error.code, "engine.run_timeout");
+    assert_eq!(log.lines(), ["a", "b#1", "a/undo", "finally/tell"]);
 }

@@ -1,7 +1,11 @@
 //! `rackwright runs show`.
 
 use rackwright_engine::{
-    Client, EngineError, RunId, api::RunView, machine::Inner, model::Timestamp, store::RunRecord,
+    Client, EngineError, RunId,
+    api::{ObligationView, RunView},
+    machine::Inner,
+    model::Timestamp,
+    store::RunRecord,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +29,7 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
             "input": view.state().created.input,
             "ended_at": view.ended_at().map(|at| at.to_string()),
             "steps": tree.steps,
+            "obligations": view.obligations(),
             "outcome": report::outcome(&family),
         }));
         return Ok(Exit::Completed);
@@ -32,6 +37,9 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
     header(&record, view, now, output);
     for line in final_trees(&[tree], output, now) {
         output.line(line);
+    }
+    if !record.status.is_ended() {
+        obligations(view, output);
     }
     for line in report::ending(&family, output.colour) {
         output.line(line);
@@ -79,6 +87,21 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     }
     let input = &view.state().created.input;
     output.line(format_args!("\ninput:\n{}\n", indented(input)));
+}
+
+/// What the run still owes, and what of that is met already.
+fn obligations(view: &RunView, output: &Output) {
+    let owed = view.obligations();
+    if owed.is_empty() {
+        return;
+    }
+    output.line("\nobligations:");
+    let width = owed.iter().map(|it| it.path.len()).max().unwrap_or_default();
+    for ObligationView { path, uses, state, .. } in &owed {
+        let uses = uses.as_deref().unwrap_or_default();
+        let line = format!("  {path:<width$}  {:<18}  {uses}", state.as_str());
+        output.line(line.trim_end());
+    }
 }
 
 fn indented(value: &Value) -> String {
