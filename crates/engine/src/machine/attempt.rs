@@ -347,13 +347,13 @@ impl RunState {
         if let Some(execution) = self.execution_mut(task) {
             execution.error = Some(Arc::clone(&error));
         }
-        if !task.is_main() {
+        if task.is_main() {
+            self.forget_unstarted(task.step);
+            self.fail_for_good(plan, task, &error, true);
+        } else {
             self.record(plan, task, &error);
             self.set_phase(task, Phase::Failed);
             self.obligation_ended(task);
-        } else {
-            self.forget_unstarted(task.step);
-            self.fail_for_good(plan, task, &error, true);
         }
     }
 

@@ -41,7 +41,6 @@ impl Role {
     pub const ALL: [Self; 3] = [Self::Main, Self::Cleanup, Self::Undo];
 
     /// Whether it is the step itself.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
     pub const fn is_main(&self) -> bool {
         match self {
             Self::Main => true,

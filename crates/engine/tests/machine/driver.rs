@@ -273,7 +273,7 @@ impl Driver {
     pub(crate) fn finish(&self) {
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
         assert_same(&folded, &self.state);
-        self.invariants.check_end(&self.plan, &self.state);
+        Invariants::check_end(&self.plan, &self.state);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::scripted::Script;
 
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn task(id: &str) -> Value {
     json!({ "id": id, "uses": "x.idem" })

@@ -70,16 +70,14 @@ impl Invariants {
         let before = self.starts.insert(task, attempt).unwrap_or(0);
         assert!(attempt == before || attempt == before + 1, "attempt {attempt} after {before}");
         let phase = state.execution(task).map(|it| it.phase.clone());
-        if !task.is_main() {
-            if phase.is_none() {
-                assert_obligation_in_time(plan, state, task);
-            }
-        } else {
+        if task.is_main() {
             assert_needs_met(plan, state, task.step);
             if attempt > before && phase == Some(Phase::Pending) {
                 assert_may_start(state, task.step);
                 assert_in_window(plan, state, task.step);
             }
+        } else if phase.is_none() {
+            assert_obligation_in_time(plan, state, task);
         }
         if uses(plan, state, task) == Some("x.verify") && attempt == before {
             // The same attempt again: only because an observation cleared it.
@@ -87,7 +85,7 @@ impl Invariants {
         }
     }
 
-    pub(crate) fn check_end(&self, plan: &Plan, state: &RunState) {
+    pub(crate) fn check_end(plan: &Plan, state: &RunState) {
         assert!(state.status.is_ended());
         assert_eq!((state.in_flight, state.attention, state.children), (0, 0, 0));
         assert_eq!(state.next_timer(), None);
@@ -172,12 +170,10 @@ fn check_cleanup(plan: &Plan, state: &RunState, step: StepRef) {
     let Some(cleanup) = &state.plan_of(plan, step).cleanup else { return };
     let me = state.step(step);
     let performed = performed(state, TaskRef::cleanup(step));
-    let started = match &me.main.phase {
-        // A step that could not start failed without having begun.
-        Phase::Failed => me.main.attempt > 0 || !matches!(me.inner, Inner::None),
-        Phase::Skipped(_) => false,
-        _ => true,
-    };
+    // A step that could not start failed without having begun.
+    let dead =
+        me.main.phase == Phase::Failed && me.main.attempt == 0 && matches!(me.inner, Inner::None);
+    let started = !dead && !matches!(me.main.phase, Phase::Skipped(_));
     // A `set` starts and ends at once, and is over before it could leave anything.
     let begun = started && !matches!(state.plan_of(plan, step).kind, KindPlan::Set(_));
     let well = me.main.phase == Phase::Completed && !went_wrong(state, me.scope);

@@ -42,7 +42,8 @@ impl Script {
     }
 
     pub(crate) fn with_windows(flow: Value, windows: Windows) -> Self {
-        let plan = compile(&serde_json::from_value(flow).unwrap(), &effect).unwrap();
+        let flow: rackwright_engine::Workflow = serde_json::from_value(flow).unwrap();
+        let plan = compile(&flow, &effect).unwrap();
         let now = Timestamp::from_micros(0);
         let run = RunId::from_parts(now, 1);
         let created = Created {
@@ -151,11 +152,9 @@ impl Script {
     /// The paths of what waits for a person, and why it does.
     pub(crate) fn asked(&self) -> Vec<(String, Value)> {
         let steps = (0..).map(StepRef).take(self.state.steps.len());
-        let waits = |task| match &self.state.execution(task)?.phase {
-            Phase::Attention(why) => {
-                Some((self.state.task_path(&self.plan, task), why["reason"].clone()))
-            }
-            _ => None,
+        let waits = |task| {
+            let Phase::Attention(why) = &self.state.execution(task)?.phase else { return None };
+            Some((self.state.task_path(&self.plan, task), why["reason"].clone()))
         };
         steps.flat_map(TaskRef::all_of).filter_map(waits).collect()
     }

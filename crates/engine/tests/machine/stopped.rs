@@ -106,7 +106,7 @@ fn a_step_whose_time_is_over_is_looked_after_too() {
         (Observation::NotDone, RunStatus::Failed),
     ] {
         let mut run = Script::new(flow.clone());
-        run.pass(Duration::from_secs(3600));
+        run.pass(Duration::from_hours(1));
         run.stop("flash");
         run.see("flash", seen);
         run.ended(status);
