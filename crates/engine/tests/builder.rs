@@ -90,7 +90,7 @@ steps:
 output: { x: "{{ steps.last.output.x }}" }
 "#;
 
-fn built() -> Workflow {
+fn hello() -> Step {
     let seconds = Duration::from_secs;
     let bye = Cleanup::always("demo.bye", json!({ "loud": true }))
         .policy(CleanupPolicy::OnFailure)
@@ -99,7 +99,7 @@ fn built() -> Workflow {
     let back = Undo::new("demo.back", json!("{{ steps.hello.output }}"))
         .retry(Retry::attempts(2).constant(seconds(2)))
         .timeout(seconds(180));
-    let hello = Step::task("hello", "demo.hello")
+    Step::task("hello", "demo.hello")
         .description("Says hello.")
         .with(json!({ "name": "{{ input.name }}" }))
         .retry(
@@ -113,7 +113,12 @@ fn built() -> Workflow {
             total: Some(HumanDuration(seconds(300))),
         })
         .cleanup(bye)
-        .undo(back);
+        .undo(back)
+}
+
+fn built() -> Workflow {
+    let seconds = Duration::from_secs;
+    let hello = hello();
     let both = Step::parallel(
         "both",
         [
