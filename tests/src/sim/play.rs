@@ -31,7 +31,8 @@ use super::{
 const END: Duration = Duration::from_hours(100);
 
 /// More operations than the nodes need, whatever happens: they are busy with nothing.
-const BUSY: u64 = 200_000;
+const BUSY: u64 = 50_000;
+const PER_SECOND: u64 = 20;
 
 /// How a scene went.
 #[derive(Clone, Debug)]
@@ -187,7 +188,7 @@ async fn carry_on(
             bail!("the runs do not end: {}", unended(&cluster.client()).await?);
         }
         let operations: u64 = faults.tally().operations.values().sum();
-        if operations > BUSY {
+        if operations > BUSY + PER_SECOND * played.as_secs() {
             let client = cluster.client();
             bail!("{operations} operations in {played:?}: {}", unended(&client).await?);
         }

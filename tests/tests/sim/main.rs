@@ -75,7 +75,9 @@ fn same_as_in_memory(backend: Backend, seeds: u64) {
     for seed in 0..seeds {
         let (memory, other) = (sound(seed, Backend::Memory), sound(seed, backend));
         if memory.journals != other.journals {
-            fail(&format!("seed {seed} is not the same on {backend}"));
+            let rows = |course: Course| course.journals.into_values().flatten();
+            let pair = rows(memory).zip(rows(other)).find(|(ours, theirs)| ours != theirs);
+            fail(&format!("seed {seed} is not the same on {backend}: {pair:#?}"));
         }
     }
 }

@@ -55,6 +55,11 @@ pub trait Around: Clone + Send + Sync + 'static {
         call: BoxFuture<'a, Stored<T>>,
     ) -> BoxFuture<'a, Stored<T>>;
 
+    /// How many writers the nodes use, of so many that the store asks for.
+    fn writers(&self, of: usize) -> usize {
+        of
+    }
+
     /// The record that a node joins with.
     fn joining(&self, node: &NodeRecord) -> NodeRecord {
         node.clone()
@@ -110,7 +115,7 @@ impl<A: Around> Wrapped<A> {
 #[async_trait]
 impl<A: Around> Store for Wrapped<A> {
     fn writers(&self) -> usize {
-        self.inner.writers()
+        self.around.writers(self.inner.writers())
     }
 
     async fn writer(&self) -> Stored<Box<dyn Writer>> {

@@ -20,7 +20,10 @@ use super::{
     VirtualClock,
     around::{Around, Op, Wrapped},
 };
-use crate::store::{Clock, ManualClock, PostgresStore, SqliteStore, Store, StoreError};
+use crate::{
+    model::Timestamp,
+    store::{Clock, ManualClock, PostgresStore, SqliteStore, Store, StoreError},
+};
 
 /// Why a database can't be held.
 #[derive(Debug, Error)]
@@ -71,7 +74,7 @@ impl Held {
         let handle = runtime.handle().clone();
         let (store, set): (Arc<dyn Store>, _) = match url.split_once(':') {
             Some(("sqlite", _)) => {
-                let manual = Arc::new(ManualClock::new(clock.now()));
+                let manual = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
                 let opened = SqliteStore::with_clock(url, Arc::clone(&manual) as Arc<dyn Clock>);
                 (Arc::new(stand_still(&handle, opened)?), SetClock::Manual(manual))
             }
@@ -108,7 +111,7 @@ async fn postgres(url: &str) -> Result<(PostgresStore, PgPool), HeldError> {
 }
 
 impl Hold {
-    async fn set_clock(&self, now: crate::model::Timestamp) -> Result<(), StoreError> {
+    async fn set_clock(&self, now: Timestamp) -> Result<(), StoreError> {
         match &self.set {
             SetClock::Manual(manual) => manual.set(now),
             SetClock::Postgres(pool) => {
@@ -124,6 +127,11 @@ impl Hold {
 }
 
 impl Around for Hold {
+    /// As in memory, so that the nodes do the same on every store.
+    fn writers(&self, _: usize) -> usize {
+        1
+    }
+
     fn around<'a, T: Send + 'a>(
         &'a self,
         _: Op<'a>,
