@@ -120,7 +120,7 @@ fn a_defect_of_the_fence_is_found() {
 
 #[test]
 fn a_forgotten_cleanup_is_found() {
-    found(Defect::Cleanup, "cleanup of step");
+    found(Defect::Cleanup, " of step ");
 }
 
 #[test]

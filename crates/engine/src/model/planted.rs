@@ -8,7 +8,7 @@ use std::cell::Cell;
 pub enum Defect {
     /// The lease allows a node to act although its time is over.
     Fence,
-    /// A run that was taken over forgets the cleanups that it owes.
+    /// A run that was taken over forgets the cleanups and undos that it owes.
     Cleanup,
     /// A failed step gets an attempt more than its policy says.
     Retry,
