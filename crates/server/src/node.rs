@@ -41,11 +41,10 @@ pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
             () = signals.next() => break,
             () = tokio::time::sleep(LOOK) => {}
         }
-        if let Err(failure) = teller.look(&node.engine, Some(output)).await {
-            // The engine itself tries again as long as its lease holds.
-            tracing::warn!(error = failure.message, "the runs can't be looked at now");
-        }
+        teller.tell_now(&node.engine, output).await;
     }
+    // What came about since the last look.
+    teller.tell_now(&node.engine, output).await;
     if !output.json() {
         output.line("stops: what runs is finished or left to the next node");
     }
@@ -61,6 +60,13 @@ pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
 struct Teller(HashMap<RunId, RunStatus>);
 
 impl Teller {
+    async fn tell_now(&mut self, client: &Client, output: &Output) {
+        if let Err(failure) = self.look(client, Some(output)).await {
+            // The engine itself tries again as long as its lease holds.
+            tracing::warn!(error = failure.message, "the runs can't be looked at now");
+        }
+    }
+
     /// Looks at the newest runs; tells of those that stand otherwise than before.
     async fn look(&mut self, client: &Client, output: Option<&Output>) -> Outcome<()> {
         let filter = RunFilter { limit: TOLD, ..RunFilter::default() };
