@@ -95,6 +95,10 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::GateOpened { .. }
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
+            | Event::WaitStarted { .. }
+            | Event::IterationPaused { .. }
+            | Event::IterationStarted { .. }
+            | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

@@ -220,6 +220,10 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::GateOpened { .. }
         | Event::WavePassed { .. }
         | Event::RolloutUndone { .. }
+        | Event::WaitStarted { .. }
+        | Event::IterationPaused { .. }
+        | Event::IterationStarted { .. }
+        | Event::RepeatMet { .. }
         | Event::Closed { .. }
         | Event::ChildStarted { .. }
         | Event::ChildEnded { .. }

@@ -21,5 +21,5 @@ pub use handle::RunHandle;
 pub use obligations::{ObligationKind, ObligationState, ObligationView};
 pub use request::RunRequest;
 pub use schedules::ScheduleInfo;
-pub use tree::{Kind, StepView, WaveView};
+pub use tree::{Kind, StepView, Waits, WaveView};
 pub use view::{AttemptEnd, AttemptView, RunView, SubtaskView};

@@ -159,6 +159,8 @@ fn call_of(step: &StepPlan) -> Option<&crate::graph::TaskPlan> {
         | KindPlan::Rollout(_)
         | KindPlan::Decision(_)
         | KindPlan::Set(_)
+        | KindPlan::Repeat(_)
+        | KindPlan::Wait(_)
         | KindPlan::Group(_) => None,
     }
 }

@@ -38,6 +38,12 @@ pub enum Kind {
     Decision,
     /// Computes.
     Set,
+    /// Does its steps again.
+    Repeat,
+    /// An iteration of a repeat.
+    Iteration,
+    /// Waits.
+    Wait,
     /// Groups.
     Group,
     /// Meets an obligation.
@@ -46,6 +52,15 @@ pub enum Kind {
     Undo,
     /// What is done at the end, however the run ends.
     Finally,
+}
+
+/// Why a step waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waits {
+    /// For what, in words: `for its time`.
+    pub reason: String,
+    /// Until when at most.
+    pub until: Option<Timestamp>,
 }
 
 /// A node of the tree.
@@ -77,6 +92,8 @@ pub struct StepView {
     pub retry_at: Option<Timestamp>,
     /// The maintenance window that it waits for.
     pub window: Option<WindowWait>,
+    /// What it waits for, while it waits by itself and not for an attempt.
+    pub waits: Option<Waits>,
     /// What a person has to know to decide, while it waits for one.
     pub evidence: Option<Arc<Value>>,
     /// The child run.
@@ -172,6 +189,24 @@ impl RunView {
                     self.put_gates(rollout, &mut view.steps);
                 }
             }
+            Inner::Repeat(repeat) => {
+                let mut last = self.item(&view.path, &[], repeat.scope);
+                last.kind = Kind::Iteration;
+                view.steps = vec![last];
+                if state.main.phase == Phase::Running {
+                    view.waits = repeat.pause.map(|until| Waits {
+                        reason: format!("before iteration {}", repeat.iteration + 1),
+                        until: Some(until),
+                    });
+                }
+            }
+            Inner::Wait(until) => {
+                if state.main.phase == Phase::Running {
+                    view.status = "waiting";
+                    let reason = "for its time".to_owned();
+                    view.waits = Some(Waits { reason, until: Some(*until) });
+                }
+            }
         }
         view
     }
@@ -223,6 +258,7 @@ impl RunView {
             error: execution.and_then(|it| it.error.clone()),
             retry_at,
             window: None,
+            waits: None,
             evidence,
             child: None,
             items: None,
@@ -294,6 +330,7 @@ impl RunView {
             error: state.error.clone(),
             retry_at: None,
             window: None,
+            waits: None,
             evidence: None,
             child: None,
             items: None,
@@ -312,6 +349,8 @@ fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
         KindPlan::Rollout(_) => (Kind::Rollout, None),
         KindPlan::Decision(_) => (Kind::Decision, None),
         KindPlan::Set(_) => (Kind::Set, None),
+        KindPlan::Repeat(_) => (Kind::Repeat, None),
+        KindPlan::Wait(_) => (Kind::Wait, None),
         KindPlan::Group(_) => (Kind::Group, None),
     }
 }

@@ -175,6 +175,10 @@ impl RunView {
             | Event::GateOpened { .. }
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
+            | Event::WaitStarted { .. }
+            | Event::IterationPaused { .. }
+            | Event::IterationStarted { .. }
+            | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -230,6 +234,10 @@ impl RunView {
             | Event::GateOpened { .. }
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
+            | Event::WaitStarted { .. }
+            | Event::IterationPaused { .. }
+            | Event::IterationStarted { .. }
+            | Event::RepeatMet { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }

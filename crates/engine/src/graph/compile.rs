@@ -9,16 +9,17 @@ use thiserror::Error;
 use super::{
     plan::{
         ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-        RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan,
+        RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WaitPlan,
     },
-    setting::{ATTEMPT_TIMEOUT, RetryPlan},
+    setting::{ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, RetryPlan, WAIT_FOR, WAIT_UNTIL},
     window::WindowPlan,
 };
 use crate::{
     expr::{Predicate, Template},
     model::{
-        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError, Otherwise, Retry,
-        Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, WindowUse, Workflow,
+        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError, Otherwise, Repeat,
+        Retry, Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, Wait, WindowUse,
+        Workflow,
     },
     step::Effect,
 };
@@ -203,6 +204,10 @@ impl Compiler<'_> {
                     .collect::<Compiled<_>>()?,
             ),
             StepKind::Set { set } => KindPlan::Set(self.template(set)?),
+            StepKind::Repeat { repeat, body } => {
+                KindPlan::Repeat(Box::new(self.repeat(repeat, body)?))
+            }
+            StepKind::Wait { wait } => KindPlan::Wait(self.wait(wait)?),
             StepKind::Group { body } => KindPlan::Group(self.branch(None, body)?),
         })
     }
@@ -263,6 +268,34 @@ impl Compiler<'_> {
             gate: gate.map(|steps| self.scope(None, steps, None)).transpose()?,
             on_halt: rollout.on_halt,
         })
+    }
+
+    fn repeat(&mut self, repeat: &Repeat, body: &Branch) -> Compiled<RepeatPlan> {
+        let wrong = |this: &Self, message: String| this.error(message);
+        let most = repeat.max_iterations.as_ref();
+        let most = most.map(|it| MAX_ITERATIONS.compile(it)).transpose();
+        let delay = repeat.delay.as_ref().map(|it| REPEAT_DELAY.compile(it)).transpose();
+        let inside = self.steps.len();
+        let body = self.branch(None, body)?;
+        Ok(RepeatPlan {
+            until: self.predicate(&repeat.until)?,
+            delay: delay.map_err(|message| wrong(self, message))?,
+            max_iterations: most.map_err(|message| wrong(self, message))?,
+            body,
+            // What is taken back one day is taken back with what was given.
+            forgets: self.steps[inside..].iter().flatten().all(|step| step.undo.is_none()),
+        })
+    }
+
+    fn wait(&self, wait: &Wait) -> Compiled<WaitPlan> {
+        let compiled = match (&wait.duration, &wait.until) {
+            (Some(time), None) => WAIT_FOR.compile(time).map(WaitPlan::For),
+            (None, Some(until)) => WAIT_UNTIL.compile(until).map(WaitPlan::Until),
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(self.error("a `wait` needs one of `for` and `until`"));
+            }
+        };
+        compiled.map_err(|message| self.error(message))
     }
 
     fn child(&self, workflow: &str, with: &Value, version: Option<Version>) -> Compiled<ChildPlan> {

@@ -12,9 +12,10 @@ pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
 pub use plan::{
     ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-    RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WAVE, WAVE_ITEMS,
+    RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WAVE, WAVE_ITEMS,
+    WaitPlan,
 };
 pub use render::{Format, render};
-pub(crate) use setting::ATTEMPT_TIMEOUT;
+pub(crate) use setting::{ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, WAIT_FOR, WAIT_UNTIL};
 pub use setting::{Delays, RetryPlan, SettingPlan};
 pub use window::WindowPlan;

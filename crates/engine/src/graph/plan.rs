@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     expr::{Predicate, Template},
-    model::{Amount, CleanupPolicy, HumanDuration, OnError, OnHalt, Version},
+    model::{Amount, CleanupPolicy, HumanDuration, Moment, OnError, OnHalt, Version},
     step::Effect,
 };
 
@@ -137,6 +137,10 @@ pub enum KindPlan {
     Decision(Vec<ChoicePlan>),
     /// Computes an output.
     Set(Template),
+    /// Runs a scope again and again.
+    Repeat(Box<RepeatPlan>),
+    /// Waits.
+    Wait(WaitPlan),
     /// Runs a scope.
     Group(ScopeIx),
 }
@@ -152,9 +156,35 @@ impl KindPlan {
             | Self::Parallel(_)
             | Self::Decision(_)
             | Self::Set(_)
+            | Self::Repeat(_)
+            | Self::Wait(_)
             | Self::Group(_) => None,
         }
     }
+}
+
+/// A repeat.
+#[derive(Debug)]
+pub struct RepeatPlan {
+    /// Asked after each iteration.
+    pub until: Predicate,
+    /// The time between two iterations; none: no time.
+    pub delay: Option<SettingPlan<HumanDuration>>,
+    /// How many iterations at most.
+    pub max_iterations: Option<SettingPlan<u32>>,
+    /// The steps of an iteration.
+    pub body: ScopeIx,
+    /// Nothing will ask for what the steps of past iterations gave.
+    pub forgets: bool,
+}
+
+/// What a wait waits for.
+#[derive(Debug)]
+pub enum WaitPlan {
+    /// So long.
+    For(SettingPlan<HumanDuration>),
+    /// Until then.
+    Until(SettingPlan<Moment>),
 }
 
 /// A call of an executor.

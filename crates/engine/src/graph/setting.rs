@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     expr::{Scope, Template},
-    model::{Backoff, ErrorClass, HumanDuration, Retry, Setting, StepError},
+    model::{Backoff, ErrorClass, HumanDuration, Moment, Retry, Setting, StepError},
 };
 
 /// A setting in a plan. Templates are the exception, so their size must not weigh on every step.
@@ -29,6 +29,21 @@ pub(super) const DELAY: Meaning<HumanDuration> =
 /// `retry.max_delay`.
 pub(super) const MAX_DELAY: Meaning<HumanDuration> =
     Meaning { name: "retry.max_delay", expected: "a duration such as `2m`", read: duration };
+/// `repeat.max_iterations`.
+pub(crate) const MAX_ITERATIONS: Meaning<u32> =
+    Meaning { name: "repeat.max_iterations", expected: "a whole number from 1", read: count };
+/// `repeat.delay`.
+pub(crate) const REPEAT_DELAY: Meaning<HumanDuration> =
+    Meaning { name: "repeat.delay", expected: "a duration such as `10s`", read: duration };
+/// `wait.for`.
+pub(crate) const WAIT_FOR: Meaning<HumanDuration> =
+    Meaning { name: "wait.for", expected: "a duration such as `10m`", read: duration };
+/// `wait.until`.
+pub(crate) const WAIT_UNTIL: Meaning<Moment> = Meaning {
+    name: "wait.until",
+    expected: "a point in time such as `2026-12-24T22:00:00Z`",
+    read: |value| value.as_str()?.parse().ok(),
+};
 /// The time-out of an attempt.
 pub(crate) const ATTEMPT_TIMEOUT: Meaning<HumanDuration> = Meaning {
     name: "timeout",

@@ -149,7 +149,9 @@ fn restrict(schema: &mut Value) {
         ("/definitions/Retry/properties/max_attempts/anyOf/0", &json!({ "minimum": 1 })),
         ("/definitions/Retry/properties/jitter", &json!({ "minimum": 0, "maximum": 1 })),
         ("/definitions/Retry/properties/on", &at_least_one),
+        ("/definitions/Repeat/properties/max_iterations/allOf/0/anyOf/0", &json!({ "minimum": 1 })),
         ("/definitions/TimeoutParts", &json!({ "minProperties": 1 })),
+        ("/definitions/Wait", &json!({ "minProperties": 1, "maxProperties": 1 })),
         ("/definitions/AllOf/properties/all", &at_least_one),
         ("/definitions/AnyOf/properties/any", &at_least_one),
         (
@@ -167,9 +169,9 @@ fn restrict(schema: &mut Value) {
 
 /// One variant for each kind of step: what makes it, and what it may not have.
 fn kinds() -> Vec<Value> {
-    const ALL: [&str; 13] = [
-        "uses", "map", "rollout", "gate", "workflow", "parallel", "decision", "set", "steps",
-        "with", "output", "retry", "wait_for",
+    const ALL: [&str; 15] = [
+        "uses", "map", "rollout", "gate", "repeat", "workflow", "parallel", "decision", "set",
+        "wait", "steps", "with", "output", "retry", "wait_for",
     ];
     let kind = |makes: &[&str], may: &[&str]| {
         let not: Vec<_> =
@@ -188,6 +190,8 @@ fn kinds() -> Vec<Value> {
         kind(&["map", "workflow"], &["with"]),
         kind(&["rollout", "steps"], &["output", "gate"]),
         kind(&["rollout", "workflow"], &["with", "gate"]),
+        kind(&["repeat", "steps"], &["output"]),
+        kind(&["wait"], &[]),
         kind(&["workflow"], &["with"]),
         kind(&["parallel"], &["wait_for"]),
         kind(&["decision"], &[]),
@@ -253,7 +257,9 @@ mod tests {
             "/definitions/Step/properties/gate/minItems",
             "/definitions/Retry/properties/max_attempts/anyOf/0/minimum",
             "/definitions/Retry/properties/jitter/maximum",
+            "/definitions/Repeat/properties/max_iterations/allOf/0/anyOf/0/minimum",
             "/definitions/TimeoutParts/minProperties",
+            "/definitions/Wait/maxProperties",
             "/definitions/AllOf/properties/all/minItems",
             "/definitions/AnyOf/properties/any/minItems",
             "/definitions/Comparison/else",

@@ -58,6 +58,14 @@ impl RunState {
             Event::GateOpened { step, wave } => self.gate_opened(plan, event, *step, *wave),
             Event::WavePassed { step, wave } => self.wave_passed(plan, event, *step, *wave),
             Event::RolloutUndone { step } => self.rollout_undone(plan, event, *step),
+            Event::WaitStarted { step, until } => {
+                self.wait_started(plan, event, *step, (*until, at))
+            }
+            Event::IterationPaused { step, until } => self.iteration_paused(event, *step, *until),
+            Event::IterationStarted { step, iteration } => {
+                self.iteration_started(plan, event, *step, (*iteration, at))
+            }
+            Event::RepeatMet { step } => self.repeat_met(plan, event, *step),
             Event::ScopeFailed { scope, error } => self.scope_failed(plan, event, *scope, error),
             Event::Closed { scope, output } => self.closed(plan, event, *scope, output.as_ref()),
             Event::ChildStarted { step, run } => {
@@ -187,6 +195,9 @@ impl RunState {
         let step_plan = self.plan_of(plan, step);
         if let Some(deadline) = self.step_mut(step).main.deadline.take() {
             self.timers.remove(&(deadline, TaskRef::main(step), TimerKind::Total));
+        }
+        if let Inner::Wait(until) = self.step(step).inner {
+            self.timers.remove(&(until, TaskRef::main(step), TimerKind::Wait));
         }
         let completed = self.step(step).main.phase == Phase::Completed;
         if completed && step_plan.undo.is_some() {

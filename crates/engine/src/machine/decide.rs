@@ -159,8 +159,17 @@ impl Pass<'_, '_> {
                     self.emit(Event::TimedOut { step: task.step })?;
                 }
                 (TimerKind::Window | TimerKind::RunWindow, _) => self.window_due(kind, task.step),
-                (TimerKind::Retry | TimerKind::Observe | TimerKind::Soak | TimerKind::Total, _) => {
-                }
+                (TimerKind::Wait, Some(Phase::Running)) => self.wait_over(task.step)?,
+                (TimerKind::Iterate, Some(Phase::Running)) => self.pause_over(task.step)?,
+                (
+                    TimerKind::Retry
+                    | TimerKind::Observe
+                    | TimerKind::Soak
+                    | TimerKind::Total
+                    | TimerKind::Wait
+                    | TimerKind::Iterate,
+                    _,
+                ) => {}
             }
             // The event took the timer away, unless the timer meant nothing any more.
             self.state.timers.remove(&(at, task, kind));
@@ -294,6 +303,8 @@ pub(super) fn task_plan<'p>(
         | KindPlan::Rollout(_)
         | KindPlan::Decision(_)
         | KindPlan::Set(_)
+        | KindPlan::Repeat(_)
+        | KindPlan::Wait(_)
         | KindPlan::Group(_) => None,
     }
 }
@@ -311,7 +322,16 @@ impl RunState {
                 Todo::Ready(step) => {
                     self.step(step).main.phase != Phase::Pending || self.is_before_window(step)
                 }
-                Todo::Items(step) => self.step(step).main.phase.is_final(),
+                Todo::Items(step) => match &self.step(step).inner {
+                    Inner::Repeat(_) => {
+                        self.between_iterations(step).is_none_or(|it| it.pause.is_some())
+                    }
+                    Inner::None
+                    | Inner::Child(_)
+                    | Inner::Scopes { .. }
+                    | Inner::Map(_)
+                    | Inner::Wait(_) => self.step(step).main.phase.is_final(),
+                },
                 Todo::Drained(scope) => self.scope(scope).closed,
                 Todo::Recover(task) => self.is_past(task, &Phase::Interrupted),
                 Todo::Restart(task) => self.is_past(task, &Phase::Cleared),

@@ -153,6 +153,8 @@ pub enum SkipReason {
 pub enum Opening {
     /// The steps of a group, or the branches of a parallel.
     Scopes,
+    /// The first iteration of a repeat.
+    Repeat,
     /// A map over these items.
     Map(Arc<Vec<Value>>),
     /// A roll-out over these items, in these waves.
@@ -347,6 +349,32 @@ pub enum Event {
         /// The wave, from 0.
         wave: u32,
     },
+    /// A step waits.
+    WaitStarted {
+        /// Which.
+        step: StepRef,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The condition of a repeat did not hold; its next iteration waits for its time.
+    IterationPaused {
+        /// The repeat.
+        step: StepRef,
+        /// When the next iteration is due.
+        until: Timestamp,
+    },
+    /// The next iteration of a repeat is under way.
+    IterationStarted {
+        /// The repeat.
+        step: StepRef,
+        /// Its number; the first one, 1, is opened with the step.
+        iteration: u32,
+    },
+    /// The condition of a repeat held after its last iteration.
+    RepeatMet {
+        /// The repeat.
+        step: StepRef,
+    },
     /// A scope ended; not used for the workflow's own, which ends with [`Event::Ended`].
     Closed {
         /// Which.
@@ -434,6 +462,10 @@ impl Event {
             Self::GateOpened { .. } => "gate_opened",
             Self::WavePassed { .. } => "wave_passed",
             Self::RolloutUndone { .. } => "rollout_undone",
+            Self::WaitStarted { .. } => "wait_started",
+            Self::IterationPaused { .. } => "iteration_paused",
+            Self::IterationStarted { .. } => "iteration_started",
+            Self::RepeatMet { .. } => "repeat_met",
             Self::Closed { .. } => "closed",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildEnded { .. } => "child_ended",
@@ -466,6 +498,10 @@ impl Event {
             | Self::GateOpened { step, .. }
             | Self::WavePassed { step, .. }
             | Self::RolloutUndone { step }
+            | Self::WaitStarted { step, .. }
+            | Self::IterationPaused { step, .. }
+            | Self::IterationStarted { step, .. }
+            | Self::RepeatMet { step }
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),

@@ -59,10 +59,17 @@ impl RunState {
                 }
             }
             (Phase::Running, Inner::Map(_)) => self.stop_items(plan, step),
-            (Phase::Retrying(_), _) => {
-                state.main.error = Some(Arc::new(stopped()));
-                self.give_up(plan, task, true);
+            (Phase::Running, Inner::Repeat(repeat)) => {
+                let scope = repeat.scope;
+                if self.scope(scope).closed {
+                    self.end_pause(step);
+                    self.cut(plan, task);
+                } else {
+                    self.stop_scope(plan, scope);
+                }
             }
+            // Nobody has to be told.
+            (Phase::Running, Inner::Wait(_)) | (Phase::Retrying(_), _) => self.cut(plan, task),
             (
                 Phase::Pending
                 | Phase::Interrupted
@@ -77,6 +84,12 @@ impl RunState {
                 _,
             ) => {}
         }
+    }
+
+    /// Ends at once what only waits.
+    fn cut(&mut self, plan: &Plan, task: TaskRef) {
+        self.step_mut(task.step).main.error = Some(Arc::new(stopped()));
+        self.give_up(plan, task, true);
     }
 
     /// Whether new attempts of this step make no sense any more. An obligation is owed all the same.

@@ -215,8 +215,11 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Starts as many of the items as may run now.
+    /// Starts as many of the items as may run now, or the next iteration of a repeat.
     pub(super) fn items(&mut self, step: StepRef) -> Applied {
+        if let KindPlan::Repeat(repeat) = &self.state.plan_of(self.plan, step).kind {
+            return self.iterate(step, repeat);
+        }
         let state = self.state.step(step);
         let Inner::Map(map) = &state.inner else { return Ok(()) };
         if state.main.phase != Phase::Running {
@@ -239,6 +242,8 @@ impl Pass<'_, '_> {
             | KindPlan::Parallel(_)
             | KindPlan::Decision(_)
             | KindPlan::Set(_)
+            | KindPlan::Repeat(_)
+            | KindPlan::Wait(_)
             | KindPlan::Group(_) => return Ok(()),
         };
         let upto = count((map.scopes.len().saturating_add(room)).min(map.items.len()));
@@ -249,7 +254,11 @@ impl Pass<'_, '_> {
     pub(super) fn start_items(&mut self, step: StepRef, upto: u32) -> Applied {
         let started = match &self.state.step(step).inner {
             Inner::Map(map) => count(map.scopes.len()),
-            Inner::None | Inner::Child(_) | Inner::Scopes { .. } => return Ok(()),
+            Inner::None
+            | Inner::Child(_)
+            | Inner::Scopes { .. }
+            | Inner::Repeat(_)
+            | Inner::Wait(_) => return Ok(()),
         };
         if upto <= started {
             return Ok(());

@@ -20,10 +20,12 @@ mod items;
 mod open;
 mod owed;
 mod ready;
+mod repeat;
 mod rollout;
 mod state;
 mod undoing;
 mod view;
+mod wait;
 mod window;
 
 pub use decide::{Call, Command, Env, Turn, advance};
@@ -37,6 +39,6 @@ pub use items::MapState;
 pub use owed::Obligation;
 pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use state::{
-    Execution, IllegalEvent, Inner, Owed, Phase, RunState, ScopeState, StepState, fold,
+    Execution, IllegalEvent, Inner, Owed, Phase, RepeatState, RunState, ScopeState, StepState, fold,
 };
 pub use window::{Gates, WindowEvent, WindowInput, WindowWait};

@@ -19,6 +19,11 @@ impl RunState {
     /// The workflow's own scope.
     pub const ROOT: ScopeRef = ScopeRef(0);
 
+    /// The number that the next scope gets.
+    pub(super) fn next_scope(&self) -> ScopeRef {
+        ScopeRef(count(self.scopes.len()))
+    }
+
     pub(super) fn open_scope(
         &mut self,
         plan: &Plan,
@@ -26,7 +31,7 @@ impl RunState {
         owner: Option<StepRef>,
         item: Option<u32>,
     ) -> ScopeRef {
-        let scope = ScopeRef(count(self.scopes.len()));
+        let scope = self.next_scope();
         let first = StepRef(count(self.steps.len()));
         let len = plan.scope(ix).len;
         self.scopes.push(ScopeState {
@@ -83,6 +88,10 @@ impl RunState {
             (KindPlan::Rollout(_), Opening::Rollout(waves)) => {
                 return self.open_rollout(plan, event, step, waves, at);
             }
+            (KindPlan::Repeat(repeat), Opening::Repeat) => {
+                self.open_repeat(plan, step, repeat, at);
+                return Ok(());
+            }
             (KindPlan::Decision(choices), Opening::Choice(choice)) => {
                 let taken = match choice {
                     Some(number) => Some(choices.get(*number as usize).ok_or_else(illegal)?),
@@ -108,7 +117,9 @@ impl RunState {
                 | KindPlan::Parallel(_)
                 | KindPlan::Map(_)
                 | KindPlan::Rollout(_)
-                | KindPlan::Decision(_),
+                | KindPlan::Decision(_)
+                | KindPlan::Repeat(_)
+                | KindPlan::Wait(_),
                 _,
             ) => return Err(illegal()),
         };
@@ -165,7 +176,9 @@ impl RunState {
         self.close_scope(plan, scope, output);
         let is_gate = self.scope(scope).wave.is_some();
         let ended = match &self.step(owner).inner {
-            Inner::None | Inner::Child(_) => false,
+            Inner::None | Inner::Child(_) | Inner::Wait(_) => false,
+            // One that ended well may be followed by another.
+            Inner::Repeat(_) => self.scope_result(scope) != RunStatus::Completed,
             Inner::Scopes { .. } => self.branch_closed(plan, owner),
             Inner::Map(_) if is_gate => self.gate_closed(plan, owner, scope),
             Inner::Map(_) => self.item_closed(plan, owner, scope),

@@ -51,6 +51,8 @@ impl Pass<'_, '_> {
             KindPlan::Map(map) => return self.open_items(task, map),
             KindPlan::Rollout(rollout) => return self.open_waves(task, rollout),
             KindPlan::Child(child) => return self.start_child(task, child),
+            KindPlan::Repeat(_) => Ok(Event::Opened { step, opening: Opening::Repeat }),
+            KindPlan::Wait(wait) => return self.start_wait(step, wait),
         };
         match started {
             Ok(event) => self.emit(event),

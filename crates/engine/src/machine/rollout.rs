@@ -245,6 +245,8 @@ impl RunState {
             | KindPlan::Map(_)
             | KindPlan::Decision(_)
             | KindPlan::Set(_)
+            | KindPlan::Repeat(_)
+            | KindPlan::Wait(_)
             | KindPlan::Group(_) => None,
         };
         let (Stage::Items | Stage::Soaking(_), Some(gate)) = (stage, gate) else {

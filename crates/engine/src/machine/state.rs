@@ -167,6 +167,23 @@ pub enum Inner {
     },
     /// A map, or a roll-out.
     Map(Box<MapState>),
+    /// A repeat.
+    Repeat(Box<RepeatState>),
+    /// A wait, until this time.
+    Wait(Timestamp),
+}
+
+/// A repeat under way.
+#[derive(Clone, Debug)]
+pub struct RepeatState {
+    /// The scope of the present iteration, or of the last one.
+    pub scope: ScopeRef,
+    /// Its number, from 1.
+    pub iteration: u32,
+    /// When the next one is due, while it is waited for.
+    pub pause: Option<Timestamp>,
+    /// When the iteration began.
+    pub(super) opened_at: Timestamp,
 }
 
 /// The lives of a step's obligations. Few steps have any: they are kept apart, so that all others
@@ -204,7 +221,7 @@ pub struct ScopeState {
     pub plan: ScopeIx,
     /// The step that opened it; none for the workflow's own.
     pub owner: Option<StepRef>,
-    /// The item that it processes, of a map or a roll-out.
+    /// The item that it processes, of a map or a roll-out; the number of an iteration.
     pub item: Option<u32>,
     /// The wave that it is the gate of, from 0.
     pub wave: Option<u32>,
@@ -257,6 +274,8 @@ pub(super) enum TimerKind {
     Window,
     /// The run's maintenance window opens.
     RunWindow,
+    Wait,
+    Iterate,
 }
 
 /// The state of a run.

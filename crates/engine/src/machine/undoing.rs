@@ -27,6 +27,8 @@ impl RunState {
             | KindPlan::Map(_)
             | KindPlan::Decision(_)
             | KindPlan::Set(_)
+            | KindPlan::Repeat(_)
+            | KindPlan::Wait(_)
             | KindPlan::Group(_) => false,
         };
         let Inner::Map(map) = &mut self.step_mut(step).inner else { return true };
@@ -71,7 +73,11 @@ impl RunState {
     fn is_undoing(&self, step: StepRef) -> bool {
         match &self.step(step).inner {
             Inner::Map(map) => map.rollout.as_ref().is_some_and(|it| it.stage == Stage::Undoing),
-            Inner::None | Inner::Child(_) | Inner::Scopes { .. } => false,
+            Inner::None
+            | Inner::Child(_)
+            | Inner::Scopes { .. }
+            | Inner::Repeat(_)
+            | Inner::Wait(_) => false,
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     expr::{Scope, StepView},
     graph::{KindPlan, Plan, WAVE, WAVE_ITEMS},
-    model::RunStatus,
+    model::{Repeat, RunStatus},
 };
 
 impl RunState {
@@ -93,10 +93,12 @@ impl RunState {
                 });
                 Arc::new(Value::Object(outputs.collect()))
             }
-            KindPlan::Group(_) | KindPlan::Decision(_) => {
+            KindPlan::Group(_) | KindPlan::Decision(_) | KindPlan::Repeat(_) => {
                 scopes.first().map(|scope| self.scope_output(plan, *scope)).unwrap_or_default()
             }
-            KindPlan::Task(_) | KindPlan::Child(_) | KindPlan::Set(_) => Arc::default(),
+            KindPlan::Task(_) | KindPlan::Child(_) | KindPlan::Set(_) | KindPlan::Wait(_) => {
+                Arc::default()
+            }
         }
     }
 
@@ -160,6 +162,9 @@ impl View<'_> {
         self.chain().find_map(|scope| {
             let scope = self.state.scope(scope);
             let owner = scope.owner?;
+            if let (Inner::Repeat(_), Some(number)) = (&self.state.step(owner).inner, scope.item) {
+                return (name == Repeat::BINDING).then(|| Arc::new(Value::from(number)));
+            }
             let Inner::Map(state) = &self.state.step(owner).inner else { return None };
             if let (Some(wave), Some(rollout)) = (scope.wave, &state.rollout) {
                 return gate_binding(name, wave, rollout, &state.items);
@@ -206,7 +211,12 @@ impl Scope for View<'_> {
             Inner::Map(map) if step.main.phase.is_final() || map.rollout.is_some() => {
                 Some(self.state.map_report(self.plan, map, step.main.phase.is_final()))
             }
-            Inner::Map(_) | Inner::None | Inner::Child(_) | Inner::Scopes { .. } => None,
+            Inner::Map(_)
+            | Inner::None
+            | Inner::Child(_)
+            | Inner::Scopes { .. }
+            | Inner::Repeat(_)
+            | Inner::Wait(_) => None,
         };
         let error = step.main.error.as_ref();
         Some(StepView {

@@ -348,7 +348,12 @@ impl Pass<'_, '_> {
         match kind {
             TimerKind::RunWindow => self.state.look_at_first_steps(),
             TimerKind::Window => self.state.todo.push_back(Todo::Ready(step)),
-            TimerKind::Retry | TimerKind::Observe | TimerKind::Soak | TimerKind::Total => {}
+            TimerKind::Retry
+            | TimerKind::Observe
+            | TimerKind::Soak
+            | TimerKind::Total
+            | TimerKind::Wait
+            | TimerKind::Iterate => {}
         }
     }
 }

@@ -18,8 +18,8 @@ use serde_json::Value;
 
 use super::{
     Amount, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults, ErrorClass,
-    HumanDuration, Map, Next, OnError, Otherwise, Retry, Setting, Step, StepKind, Then, Timeout,
-    TimeoutParts, Undo, WaitFor, WindowUse, Workflow,
+    HumanDuration, Map, Moment, Next, OnError, Otherwise, Repeat, Retry, Setting, Step, StepKind,
+    Then, Timeout, TimeoutParts, Undo, Wait, WaitFor, WindowUse, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -152,6 +152,21 @@ impl Step {
         Self::new(id, StepKind::Set { set: value })
     }
 
+    /// Does steps again until a condition holds.
+    pub fn repeat(id: impl Into<String>, repeat: Repeat, body: impl Into<Branch>) -> Self {
+        Self::new(id, StepKind::Repeat { repeat, body: body.into() })
+    }
+
+    /// Waits for a time. A text that is no duration is a template that gives one.
+    pub fn wait(id: impl Into<String>, time: impl Into<Setting<HumanDuration>>) -> Self {
+        Self::new(id, StepKind::Wait { wait: Wait { duration: Some(time.into()), until: None } })
+    }
+
+    /// Waits until a point in time. A text that is none is a template that gives one.
+    pub fn wait_until(id: impl Into<String>, at: impl Into<Setting<Moment>>) -> Self {
+        Self::new(id, StepKind::Wait { wait: Wait { duration: None, until: Some(at.into()) } })
+    }
+
     /// Groups steps.
     pub fn group(id: impl Into<String>, body: impl Into<Branch>) -> Self {
         Self::new(id, StepKind::Group { body: body.into() })
@@ -174,6 +189,8 @@ impl Step {
             | StepKind::Parallel { .. }
             | StepKind::Decision { .. }
             | StepKind::Set { .. }
+            | StepKind::Repeat { .. }
+            | StepKind::Wait { .. }
             | StepKind::Group { .. } => {}
         }
         self
@@ -299,6 +316,27 @@ impl Map {
     pub fn max_failures(mut self, most: impl Into<Amount>) -> Self {
         self.max_failures = Some(most.into());
         self.continue_on_error()
+    }
+}
+
+impl Repeat {
+    /// Until this holds, again at once. Needs [`Repeat::max_iterations`], or a time-out of the step.
+    pub fn until(condition: impl Into<Condition>) -> Self {
+        Self { until: condition.into(), delay: None, max_iterations: None }
+    }
+
+    /// The time between two iterations.
+    #[must_use]
+    pub fn delay(mut self, delay: impl Into<Setting<HumanDuration>>) -> Self {
+        self.delay = Some(delay.into());
+        self
+    }
+
+    /// How many iterations at most.
+    #[must_use]
+    pub fn max_iterations(mut self, most: impl Into<Setting<u32>>) -> Self {
+        self.max_iterations = Some(most.into());
+        self
     }
 }
 

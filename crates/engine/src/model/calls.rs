@@ -31,7 +31,9 @@ fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
         | StepKind::Map { body: Body::Workflow { workflow, version, .. }, .. } => {
             visitor(&at.key("workflow"), workflow, version);
         }
-        StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
+        StepKind::Map { body: Body::Steps(body), .. }
+        | StepKind::Repeat { body, .. }
+        | StepKind::Group { body } => {
             branch(body, at, visitor);
         }
         StepKind::Rollout { body, gate, .. } => {
@@ -63,7 +65,7 @@ fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
                 }
             }
         }
-        StepKind::Task { .. } | StepKind::Set { .. } => {}
+        StepKind::Task { .. } | StepKind::Set { .. } | StepKind::Wait { .. } => {}
     }
 }
 

@@ -9,6 +9,7 @@ mod duration;
 mod error;
 mod ids;
 mod lock;
+mod moment;
 #[cfg(feature = "testing")]
 pub mod planted;
 mod policy;
@@ -18,6 +19,7 @@ mod setting;
 mod status;
 mod step;
 mod undo;
+mod waits;
 mod window;
 mod workflow;
 
@@ -28,6 +30,7 @@ pub use duration::{HumanDuration, InvalidDuration};
 pub use error::{ErrorClass, StepError};
 pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
 pub use lock::{InvalidLockPath, LockClaim, LockHolder, LockPath, Slot, out_of_order};
+pub use moment::{InvalidMoment, Moment};
 pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
@@ -37,5 +40,6 @@ pub use setting::Setting;
 pub use status::RunStatus;
 pub use step::{Body, Branch, Choice, Map, Next, Otherwise, Step, StepKind, Then};
 pub use undo::Undo;
+pub use waits::{Repeat, Wait};
 pub use window::{WindowNeeds, WindowUse};
 pub use workflow::Workflow;

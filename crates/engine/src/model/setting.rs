@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::HumanDuration;
+use super::{HumanDuration, Moment};
 
 /// A value, or a template that gives one when the step starts. `E` is the form of the template:
 /// its text in a workflow, compiled in a plan.
@@ -55,6 +55,19 @@ impl From<HumanDuration> for Setting<HumanDuration> {
 
 impl From<&str> for Setting<HumanDuration> {
     /// A duration, as in a file; any other text is a template.
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Template(text.to_owned()), Self::Value)
+    }
+}
+
+impl From<Moment> for Setting<Moment> {
+    fn from(moment: Moment) -> Self {
+        Self::Value(moment)
+    }
+}
+
+impl From<&str> for Setting<Moment> {
+    /// A point in time, as in a file; any other text is a template.
     fn from(text: &str) -> Self {
         text.parse().map_or_else(|_| Self::Template(text.to_owned()), Self::Value)
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Amount, Cleanup, Condition, OnError, Retry, Rollout, Timeout, Undo, Version, WaitFor, WindowUse,
+    Amount, Cleanup, Condition, OnError, Repeat, Retry, Rollout, Timeout, Undo, Version, Wait,
+    WaitFor, WindowUse,
 };
 
 /// A node of a workflow.
@@ -113,6 +114,14 @@ pub enum StepKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         gate: Option<Vec<Step>>,
     },
+    /// Does its steps again and again until a condition holds. Output: the last iteration's.
+    Repeat {
+        /// Until when, and how often.
+        repeat: Repeat,
+        /// What each iteration does.
+        #[serde(flatten)]
+        body: Branch,
+    },
     /// Runs another workflow as a child run.
     Workflow {
         /// Its name.
@@ -143,6 +152,11 @@ pub enum StepKind {
     Set {
         /// The output; strings may be templates.
         set: Value,
+    },
+    /// Waits, without anything under way meanwhile. Output: `{ until }`, the time.
+    Wait {
+        /// For what.
+        wait: Wait,
     },
     /// Groups steps.
     Group {

@@ -77,9 +77,26 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
     let set = Just(json!({ "set": { "x": "{{ input.n }}" } }));
     let broken = Just(json!({ "set": "{{ input.missing }}" }));
     let child = Just(json!({ "workflow": "kid", "version": "00".repeat(32) }));
+    let wait = prop_oneof![
+        Just(json!({ "for": "50ms" })),
+        Just(json!({ "for": "{{ input.n }}s" })),
+        Just(json!({ "until": "1970-01-01T00:00:02Z" })),
+        Just(json!({ "until": "{{ input.n }}" })),
+    ];
+    let wait = wait.prop_map(|wait| json!({ "wait": wait }));
     if depth == 0 {
-        return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child].boxed();
+        return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child, 2 => wait].boxed();
     }
+    let repeat = (list(depth - 1), 1..4u32, 1..4u32, prop::option::of(Just("70ms"))).prop_map(
+        |(steps, needed, most, delay)| {
+            let until = format!("iteration >= {needed}");
+            let mut repeat = json!({ "until": until, "max_iterations": most });
+            if let Some(delay) = delay {
+                repeat["delay"] = json!(delay);
+            }
+            json!({ "repeat": repeat, "steps": steps })
+        },
+    );
     let group = list(depth - 1).prop_map(|steps| json!({ "steps": steps }));
     let enough = prop_oneof![Just(json!("all")), Just(json!("any")), Just(json!(2))];
     let parallel = (list(depth - 1), list(depth - 1), enough).prop_map(|(a, b, enough)| {
@@ -110,7 +127,7 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         });
     prop_oneof![
         8 => task, 2 => set, 1 => broken, 1 => child,
-        2 => group, 2 => parallel, 3 => map, 2 => rollout, 2 => decision,
+        2 => group, 2 => parallel, 3 => map, 2 => rollout, 2 => decision, 2 => wait, 3 => repeat,
     ]
     .boxed()
 }

@@ -30,11 +30,14 @@ impl Invariants {
                 Event::Completed { task, .. } => {
                     assert!(self.completed.insert(*task), "{task:?} completed twice");
                 }
-                Event::Opened { step, .. } | Event::ChildStarted { step, .. } => {
+                Event::Opened { step, .. }
+                | Event::ChildStarted { step, .. }
+                | Event::WaitStarted { step, .. } => {
                     assert_needs_met(plan, &state, *step);
                     assert_may_start(&state, *step);
                     assert_in_window(plan, &state, *step);
                 }
+                Event::IterationStarted { step, .. } => assert_next_iteration(&state, *step, now),
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
                 Event::WaveSoaking { step, .. }
                 | Event::GateOpened { step, .. }
@@ -51,6 +54,8 @@ impl Invariants {
                 | Event::Reported { .. }
                 | Event::Skipped { .. }
                 | Event::ScopeFailed { .. }
+                | Event::IterationPaused { .. }
+                | Event::RepeatMet { .. }
                 | Event::Closed { .. }
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }
@@ -310,6 +315,19 @@ fn assert_obligation_in_time(plan: &Plan, state: &RunState, task: TaskRef) {
     assert!(orders.is_sorted(), "a stack out of order");
 }
 
+/// An iteration starts when the one before it has ended well and the pause is over.
+fn assert_next_iteration(state: &RunState, step: StepRef, now: Timestamp) {
+    assert_may_start(state, step);
+    let me = state.step(step);
+    let Inner::Repeat(repeat) = &me.inner else {
+        panic!("an iteration of a step that repeats not")
+    };
+    assert_eq!(me.main.phase, Phase::Running);
+    let past = state.scope(repeat.scope);
+    assert!(past.closed && !past.failed && !past.cancelled, "goes on after {past:?}");
+    assert!(repeat.pause.is_none_or(|due| due <= now), "goes on before its time");
+}
+
 fn assert_bounded(plan: &Plan, state: &RunState, step: StepRef, upto: u32) {
     let Inner::Map(items) = &state.step(step).inner else { panic!("items of another kind") };
     assert!(!items.halted, "an item starts in a map that was halted");
@@ -340,7 +358,10 @@ fn check_rollouts(state: &RunState) {
             && let Some(budget) = items.budget
         {
             assert!(items.failed <= budget);
-            assert_eq!(items.scopes.len(), items.items.len(), "completed without all its items");
+            // Past iterations of a repeat keep no items.
+            let forgotten = items.items.is_empty();
+            let all = forgotten || items.scopes.len() == items.items.len();
+            assert!(all, "completed without all its items");
         }
         let Some(rollout) = &items.rollout else { continue };
         if step.main.phase == Phase::Completed {

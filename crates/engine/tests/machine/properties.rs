@@ -37,6 +37,7 @@ proptest! {
             "engine.timeout",
             "engine.run_timeout",
             "engine.rollout_halted",
+            "engine.repeat_exhausted",
             "engine.no_window",
             "engine.window_too_short",
         ];

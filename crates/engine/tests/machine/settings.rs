@@ -21,16 +21,16 @@ use crate::driver::{assert_same, effect};
 
 const FIRST: TaskRef = TaskRef::main(StepRef(0));
 
-struct Run {
-    plan: Plan,
-    state: RunState,
-    journal: Vec<(Timestamp, Event)>,
-    calls: Vec<Call>,
-    now: Timestamp,
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    pub(crate) state: RunState,
+    pub(crate) journal: Vec<(Timestamp, Event)>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) now: Timestamp,
 }
 
 impl Run {
-    fn new(fields: Value, input: Value) -> Self {
+    pub(crate) fn new(fields: Value, input: Value) -> Self {
         let mut flow = json!({ "workflow": "settings" });
         flow.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let plan = compile(&serde_json::from_value(flow).unwrap(), &effect).unwrap();
@@ -52,7 +52,7 @@ impl Run {
         run
     }
 
-    fn feed(&mut self, input: Input) {
+    pub(crate) fn feed(&mut self, input: Input) {
         let now = self.now;
         let mut turn = Turn::default();
         let windows = Windows::default();
@@ -66,9 +66,21 @@ impl Run {
         }
     }
 
-    fn end(&mut self, result: Result<Value, StepError>) {
+    pub(crate) fn end(&mut self, result: Result<Value, StepError>) {
         let Call { task, attempt, .. } = *self.calls.last().unwrap();
         self.feed(Input::AttemptEnded { task, attempt, result });
+    }
+
+    /// The moment of the next timer comes.
+    pub(crate) fn tick(&mut self) {
+        self.now = self.state.next_timer().expect("something is due");
+        self.feed(Input::Tick);
+    }
+
+    /// What the fold of the journal gives is what lived.
+    pub(crate) fn check_fold(&self) {
+        let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        assert_same(&folded, &self.state);
     }
 
     /// Lets every attempt fail until there are no more; the instants at which one was due.

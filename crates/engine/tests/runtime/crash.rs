@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
     Engine, RunHandle, RunId, RunRequest, RunStatus,
-    api::StepView,
+    api::{Kind, StepView},
     machine::{Event, TaskRef},
     store::{MemoryStore, RunFilter, Store},
 };
@@ -70,6 +70,13 @@ fn sweep() -> rackwright_engine::Workflow {
                   "steps": [{ "id": "yes", "uses": "d.flash", "with": { "version": 3 } }] },
                 { "otherwise": [] },
             ] },
+            { "id": "pause", "wait": { "for": "2ms" } },
+            { "id": "loop",
+              "repeat": { "until": "steps.turn.output.version >= 42", "delay": "1ms",
+                          "max_iterations": 3 },
+              "steps": [
+                  { "id": "turn", "uses": "d.flash", "with": { "version": "{{ 40 + iteration }}" } },
+              ] },
             { "id": "sum", "set": { "choice": "{{ steps.choice.output.version }}" } },
         ],
         "output": { "items": "{{ steps.items.items | map(attribute='status') | list }}",
@@ -81,7 +88,9 @@ fn sweep() -> rackwright_engine::Workflow {
 fn shape(tree: &[StepView]) -> Vec<String> {
     let mut lines = Vec::new();
     for step in tree {
-        let output = step.output.as_deref().cloned().unwrap_or_default();
+        // A wait gives the time, which is another one in each run.
+        let output = step.output.as_deref().filter(|_| step.kind != Kind::Wait);
+        let output = output.cloned().unwrap_or_default();
         lines.push(format!("{} {:?} {} {output}", step.path, step.kind, step.status));
         lines.extend(shape(&step.steps));
     }

@@ -85,6 +85,13 @@ impl Lines {
                 format!("its output can't be computed: {}", one_line(&error.message))
             }
             Event::Window { what, .. } => of_window(what, event.at),
+            Event::WaitStarted { until, .. } => {
+                format!("waits {}, until {until}", elapsed(until.since(event.at)))
+            }
+            Event::IterationPaused { until, .. } => {
+                format!("not yet; again in {}", elapsed(until.since(event.at)))
+            }
+            Event::IterationStarted { iteration, .. } => format!("iteration {iteration}"),
             Event::Started { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
@@ -100,6 +107,7 @@ impl Lines {
             | Event::Skipped { reason: SkipReason::ScopeEnded, .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
+            | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::Ended { .. } => return None,
         };
@@ -156,6 +164,10 @@ impl Lines {
             | Event::GateOpened { .. }
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
+            | Event::WaitStarted { .. }
+            | Event::IterationPaused { .. }
+            | Event::IterationStarted { .. }
+            | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

@@ -144,7 +144,11 @@ fn children(view: &RunView) -> Vec<(String, RunId)> {
                 let step = rackwright_engine::machine::StepRef(u32::try_from(number).ok()?);
                 Some((view.state().path(view.plan(), step), child))
             }
-            Inner::None | Inner::Scopes { .. } | Inner::Map(_) => None,
+            Inner::None
+            | Inner::Scopes { .. }
+            | Inner::Map(_)
+            | Inner::Repeat(_)
+            | Inner::Wait(_) => None,
         })
         .collect()
 }

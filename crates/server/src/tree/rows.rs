@@ -129,6 +129,11 @@ impl Steps {
         if let Some(at) = view.retry_at {
             parts.push(format!("next attempt in {}", elapsed(at.since(self.now))));
         }
+        if let Some(waits) = &view.waits {
+            let until =
+                waits.until.map(|at| format!(", until {at} (in {})", elapsed(at.since(self.now))));
+            parts.push(format!("waits {}{}", waits.reason, until.unwrap_or_default()));
+        }
         parts.join(", ")
     }
 

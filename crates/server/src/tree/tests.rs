@@ -28,6 +28,7 @@ fn step(name: &str, kind: Kind, status: &'static str) -> StepView {
         error: None,
         retry_at: None,
         window: None,
+        waits: None,
         evidence: None,
         child: None,
         items: None,

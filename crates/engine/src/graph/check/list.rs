@@ -233,7 +233,8 @@ impl<'w> Checker<'_, 'w> {
             Some(target) if target > place => {}
             Some(_) => {
                 let message = format!("`{}` does not come later: a list only goes forward", next.0);
-                let help = "to repeat steps go through a list with `map`, or give a task `retry`";
+                let help = "the only way back is `repeat`: put the steps under \
+                            `repeat: { until: CONDITION, max_iterations: 30 }`";
                 self.report(Problem::new("backward-next", at, message).help(help));
             }
             None => {
@@ -305,6 +306,8 @@ fn falls_through(step: &Step) -> bool {
         | StepKind::Workflow { .. }
         | StepKind::Parallel { .. }
         | StepKind::Set { .. }
+        | StepKind::Repeat { .. }
+        | StepKind::Wait { .. }
         | StepKind::Group { .. } => step.next.is_none(),
     }
 }

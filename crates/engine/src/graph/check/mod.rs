@@ -19,6 +19,7 @@ mod list;
 mod policies;
 mod schema;
 mod scope;
+mod waits;
 mod window;
 mod with;
 mod words;

@@ -80,7 +80,7 @@ impl<'w> Checker<'_, 'w> {
         }
     }
 
-    fn out_of_range(&mut self, at: Pointer, message: &str, help: &str) {
+    pub(super) fn out_of_range(&mut self, at: Pointer, message: &str, help: &str) {
         self.report(Problem::new("out-of-range", at, message).help(help));
     }
 

@@ -18,7 +18,7 @@ pub(super) struct Frame<'f, 'w> {
     /// That step has ended: its own result can be read.
     pub ended: bool,
     pub outer: Option<&'f Frame<'f, 'w>>,
-    /// The binding of the map or roll-out whose body the list is.
+    /// The binding of the map, roll-out or repeat whose body the list is.
     pub binding: Option<&'w str>,
     /// The gate of the roll-out that `outer` stands at is inside of this.
     pub gate: bool,
@@ -150,10 +150,11 @@ fn inner_lists(step: &Step) -> Vec<&[Step]> {
         StepKind::Task { .. }
         | StepKind::Workflow { .. }
         | StepKind::Set { .. }
+        | StepKind::Wait { .. }
         | StepKind::Map { body: Body::Workflow { .. }, .. } => Vec::new(),
-        StepKind::Map { body: Body::Steps(body), .. } | StepKind::Group { body } => {
-            vec![&body.steps]
-        }
+        StepKind::Map { body: Body::Steps(body), .. }
+        | StepKind::Repeat { body, .. }
+        | StepKind::Group { body } => vec![&body.steps],
         StepKind::Rollout { body, gate, .. } => {
             let body = match body {
                 Body::Steps(body) => Some(body.steps.as_slice()),

@@ -69,6 +69,7 @@ fn inside(
             Shape::Child => "shape=box, peripheries=2",
             Shape::Children => "shape=box3d, style=solid",
             Shape::Set => "shape=parallelogram, style=solid",
+            Shape::Wait => "shape=hexagon, style=solid",
             Shape::Decision => "shape=diamond, style=solid",
             Shape::Cleanup => "shape=box, style=\"rounded,dashed\"",
             Shape::Nothing => "shape=plaintext",
@@ -79,6 +80,7 @@ fn inside(
             | Shape::Child
             | Shape::Children
             | Shape::Set
+            | Shape::Wait
             | Shape::Decision
             | Shape::Cleanup
             | Shape::Nothing => format!("{shape}, label={label}"),

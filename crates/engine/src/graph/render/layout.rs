@@ -72,7 +72,7 @@ fn size(node: &Node) -> (f64, f64) {
         Shape::Nothing => (text + 12.0, 20.0),
         Shape::Decision => (text + 56.0, lines + 26.0),
         Shape::Set => (text + 48.0, lines + 16.0),
-        Shape::Child | Shape::Children => (text + 40.0, lines + 18.0),
+        Shape::Child | Shape::Children | Shape::Wait => (text + 40.0, lines + 18.0),
         Shape::Task | Shape::Cleanup => (text + 28.0, lines + 16.0),
     }
 }
@@ -211,6 +211,7 @@ pub(super) fn corners(shape: Shape, area: &Area) -> Option<Vec<Point>> {
         | Shape::Task
         | Shape::Child
         | Shape::Children
+        | Shape::Wait
         | Shape::Cleanup
         | Shape::Nothing => return None,
     };

@@ -59,6 +59,7 @@ fn inside(
             Shape::Task => ("(", ")", ""),
             Shape::Child | Shape::Children => ("[[", "]]", ""),
             Shape::Set => ("[/", "/]", ""),
+            Shape::Wait => ("{{", "}}", ""),
             Shape::Decision => ("{", "}", ""),
             Shape::Cleanup => ("(", ")", ":::cleanup"),
             Shape::Nothing => ("[", "]", ":::small"),

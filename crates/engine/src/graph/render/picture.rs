@@ -18,6 +18,7 @@ pub(super) enum Shape {
     /// A sub-workflow for each item.
     Children,
     Set,
+    Wait,
     Decision,
     Cleanup,
     /// A list without steps.
@@ -207,6 +208,14 @@ impl Picture {
                 Part::of(self.leaf(Shape::Task, step, vec![uses.clone()], group))
             }
             StepKind::Set { .. } => Part::of(self.leaf(Shape::Set, step, Vec::new(), group)),
+            StepKind::Wait { wait } => {
+                Part::of(self.leaf(Shape::Wait, step, vec![text::wait(wait)], group))
+            }
+            StepKind::Repeat { repeat, body } => {
+                let title = format!("{} · {}", headline(step), text::repeat(repeat));
+                let inner = self.group(title, group, true);
+                self.list(&body.steps, Some(inner))
+            }
             StepKind::Workflow { workflow, .. } => {
                 Part::of(self.leaf(Shape::Child, step, vec![format!("workflow {workflow}")], group))
             }

@@ -14,7 +14,7 @@ text{font-family:ui-sans-serif,system-ui,'Segoe UI','DejaVu Sans',sans-serif;fil
 .title{font-weight:600}.detail{fill:#52606d}.label{fill:#3e4c59}.head{fill:#334e68;font-weight:600}\
 .paper{fill:#ffffff}.plate{fill-opacity:.8}.node{fill:#f0f4f8;stroke:#486581;stroke-width:1.3}\
 .task{fill:#e6f1fb}.decision{fill:#fff3d6;stroke:#b7791f}.set{fill:#eef7ee;stroke:#3f7d4e}\
-.child{fill:#f1ebfb;stroke:#6b46a8}.cleanup{fill:#fbf0ef;stroke:#a8483f;stroke-dasharray:5 4}\
+.wait{fill:#eef1f4;stroke:#5d7285}.child{fill:#f1ebfb;stroke:#6b46a8}.cleanup{fill:#fbf0ef;stroke:#a8483f;stroke-dasharray:5 4}\
 .group{fill:#829ab1;fill-opacity:.09;stroke:#829ab1;stroke-width:1}\
 .repeated{stroke-width:1.6;stroke:#486581}\
 .edge{fill:none;stroke:#627d98;stroke-width:1.4}.owed{stroke:#a8483f;stroke-dasharray:5 4}\
@@ -23,7 +23,7 @@ text{font-family:ui-sans-serif,system-ui,'Segoe UI','DejaVu Sans',sans-serif;fil
 text{fill:#e4e7eb}.detail{fill:#9fb3c8}.label{fill:#bcccdc}.head{fill:#bcccdc}\
 .paper{fill:#14191f}.node{fill:#1f2a36;stroke:#829ab1}.task{fill:#17304a}\
 .decision{fill:#3d2f10;stroke:#d9a441}.set{fill:#18301f;stroke:#6fb581}\
-.child{fill:#2a2140;stroke:#a98ae0}.cleanup{fill:#3a1f1d;stroke:#e08a80}\
+.wait{fill:#26313c;stroke:#9fb3c8}.child{fill:#2a2140;stroke:#a98ae0}.cleanup{fill:#3a1f1d;stroke:#e08a80}\
 .repeated{stroke:#9fb3c8}.edge{stroke:#829ab1}.owed{stroke:#e08a80}.dot{fill:#bcccdc}\
 .ring{stroke:#bcccdc}.tip{fill:#829ab1}.tip-owed{fill:#e08a80}}";
 
@@ -199,6 +199,7 @@ fn node_shape(out: &mut String, node: &Node, area: &Area) -> Result {
         }
         Shape::Nothing => {}
         Shape::Task => rect(out, "node task", area, 8.0)?,
+        Shape::Wait => rect(out, "node wait", area, 16.0)?,
         Shape::Cleanup => rect(out, "node cleanup", area, 8.0)?,
         Shape::Decision => polygon(out, "node decision", node.shape, area)?,
         Shape::Set => polygon(out, "node set", node.shape, area)?,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Comparison, Condition, Operator, Setting, WindowUse};
+use crate::model::{Comparison, Condition, Operator, Repeat, Setting, Wait, WindowUse};
 
 /// The longest line that is drawn, in letters.
 const LONGEST: usize = 44;
@@ -79,6 +79,32 @@ pub(super) fn window(window: &WindowUse) -> String {
         Some(Setting::Value(needs)) => format!("in window {name} for {needs}"),
         Some(Setting::Template(needs)) => format!("in window {name} for {}", bare(needs)),
         None => format!("in window {name}"),
+    }
+}
+
+/// What a wait waits for.
+pub(super) fn wait(wait: &Wait) -> String {
+    let duration = wait.duration.as_ref().map(|time| format!("for {}", setting(time)));
+    let until = wait.until.as_ref().map(|until| format!("until {}", setting(until)));
+    [duration, until].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// How a repeat goes on.
+pub(super) fn repeat(repeat: &Repeat) -> String {
+    let mut text = format!("until {}", condition(&repeat.until));
+    if let Some(delay) = &repeat.delay {
+        text = format!("{text}, every {}", setting(delay));
+    }
+    if let Some(most) = &repeat.max_iterations {
+        text = format!("{text}, at most {} times", setting(most));
+    }
+    text
+}
+
+fn setting<T: std::fmt::Display>(setting: &Setting<T>) -> String {
+    match setting {
+        Setting::Value(value) => value.to_string(),
+        Setting::Template(text) => bare(text).to_owned(),
     }
 }
 

@@ -22,6 +22,8 @@ impl Decoder<'_> {
         }
         if kinds.contains(&"map") || kinds.contains(&"rollout") {
             kinds.retain(|kind| !matches!(*kind, "steps" | "workflow"));
+        } else if kinds.contains(&"repeat") {
+            kinds.retain(|kind| *kind != "steps");
         }
         match kinds.as_slice() {
             [one] => self.one_kind(fields, one),
@@ -44,7 +46,7 @@ impl Decoder<'_> {
     fn one_kind(&mut self, fields: &Fields<'_>, kind: &'static str) -> Option<StepKind> {
         let through = matches!(kind, "map" | "rollout");
         let child = kind == "workflow" || (through && fields.has("workflow"));
-        let scope = kind == "steps" || (through && fields.has("steps"));
+        let scope = matches!(kind, "steps" | "repeat") || (through && fields.has("steps"));
         if fields.has("with") && kind != "uses" && !child {
             self.misplaced(fields, "with", "it is the input of `uses` or `workflow`");
         }
@@ -81,6 +83,15 @@ impl Decoder<'_> {
                 let body = self.body(fields, kind);
                 let gate = self.optional(fields, "gate", Self::some_steps);
                 Some(StepKind::Rollout { rollout: rollout?, body: body?, gate })
+            }
+            "repeat" => {
+                let repeat = self.optional(fields, "repeat", Self::repeat);
+                let body = self.scope(fields);
+                Some(StepKind::Repeat { repeat: repeat?, body: body? })
+            }
+            "wait" => {
+                let wait = self.optional(fields, "wait", Self::wait)?;
+                Some(StepKind::Wait { wait })
             }
             "parallel" => {
                 let parallel = self.optional(fields, "parallel", Self::branches);

@@ -13,6 +13,7 @@ mod policy;
 mod shapes;
 mod step;
 mod values;
+mod waits;
 mod window;
 
 use super::yaml::{Kind, Node};

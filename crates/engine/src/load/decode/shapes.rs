@@ -13,10 +13,11 @@ pub(super) struct Shape {
 }
 
 /// Fields that make a step what it is.
-pub(super) const KINDS: [&str; 8] =
-    ["uses", "map", "rollout", "workflow", "parallel", "decision", "set", "steps"];
+pub(super) const KINDS: [&str; 10] = [
+    "uses", "map", "rollout", "repeat", "workflow", "parallel", "decision", "set", "wait", "steps",
+];
 /// Kinds that the format knows and this version does not run.
-pub(super) const LATER_KINDS: [&str; 4] = ["repeat", "wait", "approval", "signal"];
+pub(super) const LATER_KINDS: [&str; 2] = ["approval", "signal"];
 
 pub(super) const WORKFLOW: Shape = Shape {
     what: "a workflow",
@@ -60,11 +61,13 @@ pub(super) const STEP: Shape = Shape {
         "map",
         "rollout",
         "gate",
+        "repeat",
         "workflow",
         "parallel",
         "wait_for",
         "decision",
         "set",
+        "wait",
         "steps",
         "output",
         "retry",
@@ -74,7 +77,7 @@ pub(super) const STEP: Shape = Shape {
         "undo",
         "next",
     ],
-    later: &["repeat", "wait", "approval", "signal", "locks", "pool", "limits"],
+    later: &["approval", "signal", "locks", "pool", "limits"],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),
@@ -86,7 +89,12 @@ pub(super) const STEP: Shape = Shape {
         ("input", "the input of an executor stands under `with`"),
         ("params", "the input of an executor stands under `with`"),
         ("foreach", "use `map: { over: … }` with `steps:` beside it"),
-        ("loop", "use `map: { over: … }` with `steps:` beside it"),
+        ("loop", "use `map: { over: … }` or `repeat: { until: … }` with `steps:` beside it"),
+        ("while", "use `repeat: { until: … }` with `steps:` beside it"),
+        ("sleep", "use `wait: { for: … }`"),
+        ("delay", "use `wait: { for: … }`; the pauses of `retry` and `repeat` stand in those"),
+        ("until", "`until` stands in `repeat` or in `wait`"),
+        ("max_iterations", "`max_iterations` stands in `repeat`"),
         ("retries", "use `retry: { max_attempts: 3 }`"),
         ("switch", "use `decision:`"),
         ("continue_on_error", "use `on_error: continue`"),
@@ -129,6 +137,34 @@ pub(super) const ROLLOUT: Shape = Shape {
         ("waves", "use `wave`, the number of items in each"),
         ("pause", "use `soak`"),
         ("items", "the list is called `over`"),
+    ],
+};
+
+pub(super) const REPEAT: Shape = Shape {
+    what: "`repeat`",
+    fields: &["until", "delay", "max_iterations"],
+    later: &[],
+    hints: &[
+        ("steps", "`steps` stands beside `repeat`, not in it"),
+        ("output", "`output` stands beside `repeat`, not in it"),
+        ("timeout", "`timeout` stands beside `repeat`, not in it"),
+        ("while", "use `until` with the opposite: `until: not …`"),
+        ("when", "the condition that ends it is called `until`"),
+        ("interval", "use `delay`"),
+        ("every", "use `delay`"),
+        ("times", "use `max_iterations`"),
+        ("max_attempts", "use `max_iterations`"),
+    ],
+};
+
+pub(super) const WAIT: Shape = Shape {
+    what: "`wait`",
+    fields: &["for", "until"],
+    later: &["window"],
+    hints: &[
+        ("duration", "use `for`"),
+        ("seconds", "use `for`, such as `for: 30s`"),
+        ("at", "use `until`"),
     ],
 };
 

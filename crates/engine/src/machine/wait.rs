@@ -1,0 +1,61 @@
+//! Steps that wait for a time: not in flight, so that the run can leave the memory meanwhile.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    decide::{Pass, failed_for_good},
+    event::{Event, StepRef, TaskRef},
+    state::{IllegalEvent, Inner, Phase, RunState, TimerKind},
+};
+use crate::{
+    graph::{Plan, WAIT_FOR, WAIT_UNTIL, WaitPlan},
+    model::{Moment, StepError, Timestamp},
+};
+
+impl RunState {
+    pub(super) fn wait_started(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        step: StepRef,
+        (until, at): (Timestamp, Timestamp),
+    ) -> Result<(), IllegalEvent> {
+        self.expect_main(event, step, |phase| *phase == Phase::Pending)?;
+        self.step_mut(step).inner = Inner::Wait(until);
+        self.activate(plan, step, at);
+        self.timers.insert((until, TaskRef::main(step), TimerKind::Wait));
+        Ok(())
+    }
+}
+
+impl Pass<'_, '_> {
+    pub(super) fn start_wait(
+        &mut self,
+        step: StepRef,
+        wait: &WaitPlan,
+    ) -> Result<(), IllegalEvent> {
+        let until = match self.wait_until(step, wait) {
+            Ok(until) => until,
+            Err(error) => return self.emit(failed_for_good(TaskRef::main(step), error)),
+        };
+        self.emit(Event::WaitStarted { step, until })?;
+        // A time that has passed is waited for no longer than that.
+        if until <= self.env.now { self.wait_over(step) } else { Ok(()) }
+    }
+
+    fn wait_until(&self, step: StepRef, wait: &WaitPlan) -> Result<Timestamp, StepError> {
+        let view = self.view(TaskRef::main(step));
+        match wait {
+            WaitPlan::For(time) => Ok(self.env.now.after(WAIT_FOR.eval(time, &view)?.0)),
+            WaitPlan::Until(until) => Ok(WAIT_UNTIL.eval(until, &view)?.0),
+        }
+    }
+
+    pub(super) fn wait_over(&mut self, step: StepRef) -> Result<(), IllegalEvent> {
+        let Inner::Wait(until) = self.state.step(step).inner else { return Ok(()) };
+        let output = Arc::new(json!({ "until": Moment(until) }));
+        self.emit(Event::Completed { task: TaskRef::main(step), output })
+    }
+}
