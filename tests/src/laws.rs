@@ -1,7 +1,8 @@
 //! What a journal may hold, checked without the machine that wrote it: a recorded completion is
-//! final, and an interrupted attempt of what must not be repeated blindly is looked at first.
+//! final, an interrupted attempt of what must not be repeated blindly is looked at first, and what
+//! an attempt left on its target is revoked before anything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rackwright_engine::{
     machine::{Event, TaskRef, Verdict},
@@ -34,6 +35,8 @@ pub struct Findings {
     pub interrupted_verify: usize,
     /// Observations that came to an end.
     pub observed: usize,
+    /// Attempts whose traces were revoked.
+    pub revoked: usize,
 }
 
 /// Reads a journal. `verify` says of a task whether it must not be repeated blindly.
@@ -41,7 +44,12 @@ pub fn examine<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     verify: impl Fn(TaskRef) -> bool,
 ) -> Findings {
-    let mut reader = Reader { stages: BTreeMap::new(), findings: Findings::default(), verify };
+    let mut reader = Reader {
+        stages: BTreeMap::new(),
+        held: HashMap::new(),
+        findings: Findings::default(),
+        verify,
+    };
     for (number, event) in events.into_iter().enumerate() {
         reader.read(number, event);
     }
@@ -50,12 +58,15 @@ pub fn examine<'e>(
 
 struct Reader<F> {
     stages: BTreeMap<TaskRef, Stage>,
+    /// How many things the attempts of a task hold.
+    held: HashMap<TaskRef, usize>,
     findings: Findings,
     verify: F,
 }
 
 impl<F: Fn(TaskRef) -> bool> Reader<F> {
     fn read(&mut self, number: usize, event: &Event) {
+        self.holdings(number, event);
         let next = match event {
             Event::Claimed { .. } => {
                 let tasks: Vec<_> = self.stages.keys().copied().collect();
@@ -85,7 +96,14 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
                 self.only_while(number, event, *task, &[Stage::Attempted, Stage::Observing]);
                 return;
             }
+            Event::Held { task, .. } | Event::Released { task, .. } => {
+                self.only_while(number, event, *task, &[Stage::Attempted]);
+                return;
+            }
             Event::Created(_)
+            | Event::RevokeStarted { .. }
+            | Event::Revoked { .. }
+            | Event::RevokeFailed { .. }
             | Event::Reported { .. }
             | Event::Skipped { .. }
             | Event::Opened { .. }
@@ -110,6 +128,25 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::Ended { .. } => return,
         };
         self.step(number, event, next.0, next.1);
+    }
+
+    /// Nothing is done to a target, nor looked at there, while an earlier attempt holds something.
+    fn holdings(&mut self, number: usize, event: &Event) {
+        if let Event::Held { task, .. } = event {
+            *self.held.entry(*task).or_default() += 1;
+        } else if let Event::Released { task, .. } = event {
+            let held = self.held.entry(*task).or_default();
+            *held = held.saturating_sub(1);
+        } else if let Event::Revoked { task } = event {
+            self.findings.revoked += 1;
+            self.held.remove(task);
+        } else if let Event::Completed { task, .. } | Event::Resolved { task, .. } = event {
+            self.held.remove(task);
+        } else if let Event::Started { task, .. } | Event::ObserveStarted { task } = event
+            && self.held.get(task).is_some_and(|held| *held > 0)
+        {
+            self.breach(number, event, *task);
+        }
     }
 
     fn seen(&mut self, seen: &Observation) -> Stage {
@@ -180,6 +217,7 @@ mod tests {
     use std::sync::Arc;
 
     use rackwright_engine::{
+        Holding,
         machine::StepRef,
         model::{NodeId, RunId, Timestamp},
     };
@@ -254,6 +292,22 @@ mod tests {
         let events = [started(), claimed(), stopped];
         assert_eq!(breaches(&events, false), 0);
         assert_eq!(breaches(&events, true), 1);
+    }
+
+    #[test]
+    fn what_an_attempt_held_is_revoked_before_anything_else() {
+        let holding = Holding::new("session", "s1");
+        let held = Event::Held { task: TASK, holding: holding.clone() };
+        let [begun, seen] = look(Observation::NotDone);
+        let blind = [started(), held.clone(), claimed(), begun.clone(), seen.clone()];
+        assert_eq!(breaches(&blind, true), 1);
+        assert_eq!(breaches(&[started(), held.clone(), claimed(), started()], false), 1);
+        let revoked = [started(), held.clone(), claimed(), Event::Revoked { task: TASK }];
+        let revoked = revoked.into_iter().chain([begun, seen, started()]).collect::<Vec<_>>();
+        assert_eq!(breaches(&revoked, true), 0);
+        let released = Event::Released { task: TASK, holding };
+        assert_eq!(breaches(&[started(), held.clone(), released, claimed(), started()], false), 0);
+        assert_eq!(breaches(&[held], true), 1, "nothing is held by nobody");
     }
 
     #[test]

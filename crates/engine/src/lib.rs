@@ -17,6 +17,6 @@ pub use api::{Client, Engine, EngineBuilder, EngineError, RunHandle, RunRequest}
 pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};
 pub use runtime::{Config, Outcome};
 pub use step::{
-    Credential, Describe, Effect, Executor, Observation, Registry, StaticCredentials, StepContext,
-    executor_fn,
+    Credential, Describe, Effect, Executor, Holding, Observation, Registry, StaticCredentials,
+    StepContext, executor_fn,
 };

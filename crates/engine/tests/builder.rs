@@ -111,6 +111,7 @@ fn hello() -> Step {
         .timeout(TimeoutParts {
             attempt: Some(seconds(30).into()),
             total: Some(HumanDuration(seconds(300))),
+            heartbeat: None,
         })
         .cleanup(bye)
         .undo(back)
@@ -206,7 +207,8 @@ fn waves() -> Step {
 /// Settings that the input decides.
 fn asked() -> Step {
     let retry = Retry::attempts("{{ input.retries + 1 }}").linear("{{ input.delay }}");
-    let parts = TimeoutParts { attempt: Some("{{ input.timeout }}".into()), total: None };
+    let parts =
+        TimeoutParts { attempt: Some("{{ input.timeout }}".into()), ..TimeoutParts::default() };
     Step::task("asked", "demo.hello")
         .needs([""; 0])
         .retry(retry.max_delay("1m"))

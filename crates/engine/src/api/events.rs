@@ -207,6 +207,11 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ObserveStarted { task }
         | Event::Observed { task, .. }
         | Event::ObserveFailed { task, .. }
+        | Event::Held { task, .. }
+        | Event::Released { task, .. }
+        | Event::RevokeStarted { task }
+        | Event::Revoked { task }
+        | Event::RevokeFailed { task, .. }
         | Event::Resolved { task, .. }
         | Event::Saved { task, .. }
         | Event::Reported { task, .. } => task.role,

@@ -171,6 +171,8 @@ fn begun(phase: &Phase) -> ObligationState {
         Phase::Pending => ObligationState::Owed,
         Phase::Running
         | Phase::Interrupted
+        | Phase::Revoking
+        | Phase::RevokeRetrying(_)
         | Phase::Observing
         | Phase::ObserveRetrying(_)
         | Phase::Retrying(_)

@@ -12,6 +12,7 @@ use crate::{
         Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef, WindowWait,
     },
     model::{RunId, StepError, Timestamp},
+    step::Holding,
 };
 
 /// What kind of line a [`StepView`] is.
@@ -96,6 +97,8 @@ pub struct StepView {
     pub waits: Option<Waits>,
     /// What a person has to know to decide, while it waits for one.
     pub evidence: Option<Arc<Value>>,
+    /// What an attempt holds on its target and has not given back.
+    pub holdings: Vec<Holding>,
     /// The child run.
     pub child: Option<RunId>,
     /// Of a map or roll-out: how many items there are, have ended, and failed.
@@ -229,12 +232,15 @@ impl RunView {
     fn line(&self, task: TaskRef, name: String, kind: Kind, uses: Option<String>) -> StepView {
         let execution = self.state.execution(task);
         let (retry_at, evidence) = match execution.map(|it| &it.phase) {
-            Some(Phase::Retrying(at) | Phase::ObserveRetrying(at)) => (Some(*at), None),
+            Some(Phase::Retrying(at) | Phase::ObserveRetrying(at) | Phase::RevokeRetrying(at)) => {
+                (Some(*at), None)
+            }
             Some(Phase::Attention(evidence)) => (None, Some(Arc::clone(evidence))),
             Some(
                 Phase::Pending
                 | Phase::Running
                 | Phase::Interrupted
+                | Phase::Revoking
                 | Phase::Observing
                 | Phase::Cleared
                 | Phase::Completed
@@ -260,6 +266,7 @@ impl RunView {
             window: None,
             waits: None,
             evidence,
+            holdings: execution.map(|it| it.holdings.clone()).unwrap_or_default(),
             child: None,
             items: None,
             wave: None,
@@ -332,6 +339,7 @@ impl RunView {
             window: None,
             waits: None,
             evidence: None,
+            holdings: Vec::new(),
             child: None,
             items: None,
             wave: None,

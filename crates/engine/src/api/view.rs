@@ -160,6 +160,10 @@ impl RunView {
             Event::ObserveFailed { task, error, .. } => {
                 self.observation(*task, format!("not observable: {error}"));
             }
+            Event::RevokeFailed { task, error, .. } => {
+                self.observation(*task, format!("not revoked: {error}"));
+            }
+            Event::Revoked { task } => self.observation(*task, "revoked".to_owned()),
             Event::Ended { .. } => self.ended_at = Some(at),
             Event::Created(_)
             | Event::Claimed { .. }
@@ -167,6 +171,9 @@ impl RunView {
             | Event::ObserveStarted { .. }
             | Event::Resolved { .. }
             | Event::Saved { .. }
+            | Event::Held { .. }
+            | Event::Released { .. }
+            | Event::RevokeStarted { .. }
             | Event::Skipped { .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
@@ -226,6 +233,11 @@ impl RunView {
             | Event::ObserveFailed { .. }
             | Event::Resolved { .. }
             | Event::Saved { .. }
+            | Event::Held { .. }
+            | Event::Released { .. }
+            | Event::RevokeStarted { .. }
+            | Event::Revoked { .. }
+            | Event::RevokeFailed { .. }
             | Event::Reported { .. }
             | Event::Skipped { .. }
             | Event::Opened { .. }

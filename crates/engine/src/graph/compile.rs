@@ -368,6 +368,7 @@ impl Compiler<'_> {
                 .map(|it| ATTEMPT_TIMEOUT.compile(it))
                 .transpose()
                 .map_err(wrong)?,
+            heartbeat: timeout.and_then(Timeout::heartbeat).map(|silence| silence.0),
         })
     }
 

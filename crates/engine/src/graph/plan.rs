@@ -200,6 +200,8 @@ pub struct TaskPlan {
     pub retry: Option<RetryPlan>,
     /// How long an attempt may take.
     pub attempt_timeout: Option<SettingPlan<HumanDuration>>,
+    /// How long an attempt may give no sign.
+    pub heartbeat: Option<Duration>,
 }
 
 /// An obligation.

@@ -46,6 +46,13 @@ impl RunState {
                 self.resolved(plan, event, *task, verdict, by)
             }
             Event::Saved { task, progress } => self.saved(event, *task, progress),
+            Event::Held { task, holding } => self.held(event, *task, holding),
+            Event::Released { task, holding } => self.released(event, *task, holding),
+            Event::RevokeStarted { task } => self.revoke_started(event, *task),
+            Event::Revoked { task } => self.revoked(plan, event, *task),
+            Event::RevokeFailed { task, error, retry_at } => {
+                self.revoke_failed(event, *task, error, *retry_at)
+            }
             Event::Reported { task, .. } => {
                 self.execution(*task).map(|_| ()).ok_or_else(|| self.illegal(event, *task))
             }
@@ -212,6 +219,8 @@ impl RunState {
             | Phase::Pending
             | Phase::Running
             | Phase::Interrupted
+            | Phase::Revoking
+            | Phase::RevokeRetrying(_)
             | Phase::Observing
             | Phase::ObserveRetrying(_)
             | Phase::Retrying(_)
@@ -296,10 +305,11 @@ impl RunState {
     /// Whether an execution in this phase is an attempt or observation that a node performs.
     fn is_in_flight(&self, task: TaskRef, phase: &Phase) -> bool {
         match phase {
-            Phase::Observing => true,
+            Phase::Observing | Phase::Revoking => true,
             Phase::Running => !task.is_main() || matches!(self.step(task.step).inner, Inner::None),
             Phase::Pending
             | Phase::Interrupted
+            | Phase::RevokeRetrying(_)
             | Phase::ObserveRetrying(_)
             | Phase::Retrying(_)
             | Phase::Cleared
@@ -327,9 +337,11 @@ impl RunState {
         let timer = match before {
             Phase::Retrying(at) => (at, task, TimerKind::Retry),
             Phase::ObserveRetrying(at) => (at, task, TimerKind::Observe),
+            Phase::RevokeRetrying(at) => (at, task, TimerKind::Revoke),
             Phase::Pending
             | Phase::Running
             | Phase::Interrupted
+            | Phase::Revoking
             | Phase::Observing
             | Phase::Cleared
             | Phase::Attention(_)

@@ -34,6 +34,8 @@ impl RunState {
             }
             Some(
                 Phase::Running
+                | Phase::Revoking
+                | Phase::RevokeRetrying(_)
                 | Phase::Observing
                 | Phase::ObserveRetrying(_)
                 | Phase::Attention(_)
@@ -48,6 +50,8 @@ impl RunState {
             execution.attempt = attempt;
             execution.resume_as = attempt;
             execution.under_way = false;
+            execution.after_look = None;
+            execution.look = false;
             execution.observe_failures = 0;
         }
         Ok(())
@@ -68,6 +72,8 @@ impl RunState {
             Some(
                 Phase::Pending
                 | Phase::Interrupted
+                | Phase::Revoking
+                | Phase::RevokeRetrying(_)
                 | Phase::Observing
                 | Phase::ObserveRetrying(_)
                 | Phase::Retrying(_)
@@ -88,6 +94,7 @@ impl RunState {
         if let Some(execution) = self.execution_mut(task) {
             execution.output = Some(Arc::clone(output));
             execution.error = None;
+            execution.holdings.clear();
         }
         self.set_phase(task, Phase::Completed);
         if task.is_main() {
@@ -110,7 +117,9 @@ impl RunState {
             Some(Phase::Pending) => false,
             Some(Phase::Running | Phase::Interrupted | Phase::Cleared | Phase::Retrying(_)) => true,
             Some(
-                Phase::Observing
+                Phase::Revoking
+                | Phase::RevokeRetrying(_)
+                | Phase::Observing
                 | Phase::ObserveRetrying(_)
                 | Phase::Attention(_)
                 | Phase::Completed
@@ -124,10 +133,13 @@ impl RunState {
             execution.error = Some(Arc::clone(error));
             execution.resume_as = execution.attempt + 1;
         }
-        if observe {
-            let last = if self.is_stopped(task) { AfterLook::Stop } else { AfterLook::GiveUp };
+        let holds = self.execution(task).is_some_and(|it| !it.holdings.is_empty());
+        if observe || holds {
+            let stopped = observe && self.is_stopped(task);
+            let last = if stopped { AfterLook::Stop } else { AfterLook::GiveUp };
             if let Some(execution) = self.execution_mut(task) {
                 execution.after_look = Some(retry_at.map_or(last, AfterLook::Retry));
+                execution.look = observe;
             }
             self.set_phase(task, Phase::Interrupted);
             self.todo.push_back(Todo::Recover(task));
@@ -211,6 +223,8 @@ impl RunState {
             Some(
                 Phase::Pending
                 | Phase::Running
+                | Phase::Revoking
+                | Phase::RevokeRetrying(_)
                 | Phase::Observing
                 | Phase::Retrying(_)
                 | Phase::Cleared
@@ -234,23 +248,17 @@ impl RunState {
         self.expect_observing(event, task)?;
         let pending = self.execution_mut(task).and_then(|it| {
             it.observe_failures = 0;
+            it.look = false;
             it.after_look.take()
         });
         match (seen, pending) {
             (Observation::Done(output), _) => {
                 self.finish(plan, task, &Arc::new(output.clone()), true);
             }
-            (Observation::NotDone, None) => self.clear(task),
-            (Observation::NotDone, Some(AfterLook::Retry(due))) if !self.is_stopped(task) => {
-                self.retry_at(task, due);
-            }
-            (Observation::NotDone, Some(AfterLook::GiveUp)) => self.give_up(plan, task, true),
-            (Observation::NotDone, Some(AfterLook::Stop | AfterLook::Retry(_))) => {
-                self.stopped_undone(plan, task);
-            }
+            (Observation::NotDone, after) => self.go_on(plan, task, after),
             (
                 Observation::InProgress(saved),
-                None | Some(AfterLook::Retry(_) | AfterLook::Stop),
+                None | Some(AfterLook::Retry(_) | AfterLook::Stop | AfterLook::Perform),
             ) => {
                 if let Some(execution) = self.execution_mut(task) {
                     execution.saved = Some(Arc::new(saved.clone()));
@@ -272,6 +280,16 @@ impl RunState {
         Ok(())
     }
 
+    /// What follows once the action is known not to be done.
+    pub(super) fn go_on(&mut self, plan: &Plan, task: TaskRef, after: Option<AfterLook>) {
+        match after {
+            None | Some(AfterLook::Perform) => self.clear(task),
+            Some(AfterLook::Retry(due)) if !self.is_stopped(task) => self.retry_at(task, due),
+            Some(AfterLook::Stop | AfterLook::Retry(_)) => self.stopped_undone(plan, task),
+            Some(AfterLook::GiveUp) => self.give_up(plan, task, true),
+        }
+    }
+
     /// The target shows that an attempt that was told to stop did nothing: it was stopped in time.
     fn stopped_undone(&mut self, plan: &Plan, task: TaskRef) {
         if let Some(execution) = self.execution_mut(task) {
@@ -281,7 +299,7 @@ impl RunState {
         self.give_up(plan, task, true);
     }
 
-    fn clear(&mut self, task: TaskRef) {
+    pub(super) fn clear(&mut self, task: TaskRef) {
         self.set_phase(task, Phase::Cleared);
         self.todo.push_back(Todo::Restart(task));
     }
@@ -333,7 +351,7 @@ impl RunState {
                     execution.resume_as = execution.attempt + 1;
                 }
                 self.grant_more_time(task);
-                self.clear(task);
+                self.perform_anew(task);
             }
             Verdict::Done(output) => self.finish(plan, task, &Arc::new(output.clone()), true),
             Verdict::Failed => self.resolved_as_failed(plan, task, by),
@@ -346,6 +364,7 @@ impl RunState {
         let error = Arc::new(error);
         if let Some(execution) = self.execution_mut(task) {
             execution.error = Some(Arc::clone(&error));
+            execution.holdings.clear();
         }
         if task.is_main() {
             self.forget_unstarted(task.step);

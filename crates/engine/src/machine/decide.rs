@@ -15,7 +15,7 @@ use crate::{
     calendar::Windows,
     graph::{ATTEMPT_TIMEOUT, CleanupPlan, KindPlan, Plan, TaskPlan},
     model::{RunId, RunStatus, StepError, Timestamp, Version},
-    step::Effect,
+    step::{Effect, Holding},
 };
 
 /// What comes from outside into a turn.
@@ -35,6 +35,8 @@ pub enum Command {
     Run(Call),
     /// Look at the target.
     Observe(Call),
+    /// Take away what an attempt left on the target, the last holding first.
+    Revoke(Call, Vec<Holding>),
     /// Tell an attempt to stop.
     Stop {
         /// Which.
@@ -82,6 +84,8 @@ pub struct Call {
     pub saved: Option<Arc<Value>>,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// How long it may give no sign.
+    pub heartbeat: Option<Duration>,
 }
 
 /// The outcome of a turn.
@@ -154,6 +158,7 @@ impl Pass<'_, '_> {
             match (kind, phase) {
                 (TimerKind::Retry, Some(Phase::Retrying(_))) => self.retry(task)?,
                 (TimerKind::Observe, Some(Phase::ObserveRetrying(_))) => self.observe(task)?,
+                (TimerKind::Revoke, Some(Phase::RevokeRetrying(_))) => self.revoke(task)?,
                 (TimerKind::Soak, Some(Phase::Running)) => self.soaked(task.step)?,
                 (TimerKind::Total, Some(phase)) if !phase.is_final() => {
                     self.emit(Event::TimedOut { step: task.step })?;
@@ -164,6 +169,7 @@ impl Pass<'_, '_> {
                 (
                     TimerKind::Retry
                     | TimerKind::Observe
+                    | TimerKind::Revoke
                     | TimerKind::Soak
                     | TimerKind::Total
                     | TimerKind::Wait
@@ -182,11 +188,15 @@ impl Pass<'_, '_> {
         self.start_attempt(task, attempt)
     }
 
-    /// An attempt was under way when its node went away, or ended with unknown outcome.
+    /// An attempt was under way when its node went away, or ended with unknown outcome, or left
+    /// something on its target.
     fn recover(&mut self, task: TaskRef) -> Passed {
         let Some(execution) = self.state.execution(task) else { return Ok(()) };
         if execution.phase != Phase::Interrupted {
             return Ok(());
+        }
+        if !execution.holdings.is_empty() {
+            return self.revoke(task);
         }
         let attempt = execution.attempt;
         let effect = task_plan(self.plan, self.state, task).map(|plan| plan.effect);
@@ -249,7 +259,7 @@ impl Pass<'_, '_> {
     }
 
     /// The call of a task, with its input and its time-out evaluated.
-    fn call(&self, task: TaskRef) -> Result<Option<Call>, StepError> {
+    pub(super) fn call(&self, task: TaskRef) -> Result<Option<Call>, StepError> {
         let Some(plan) = task_plan(self.plan, self.state, task) else { return Ok(None) };
         let input = match plan.with.constant() {
             Some(constant) => constant.clone(),
@@ -266,6 +276,7 @@ impl Pass<'_, '_> {
             input,
             saved: execution.and_then(|it| it.saved.clone()),
             timeout: timeout.map(|timeout| timeout.0),
+            heartbeat: plan.heartbeat,
         }))
     }
 

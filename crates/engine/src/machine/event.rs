@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{rollout::Waves, window::WindowEvent};
 use crate::{
     model::{NodeId, RunId, RunStatus, StepError, Timestamp, Version},
-    step::{Observation, SubtaskReport},
+    step::{Holding, Observation, SubtaskReport},
 };
 
 /// The number of a step instance in its run, given in the order in which scopes open.
@@ -281,6 +281,45 @@ pub enum Event {
         /// The progress.
         progress: Arc<Value>,
     },
+    /// An attempt is about to act with something that can be taken from it.
+    Held {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// With what.
+        holding: Holding,
+    },
+    /// An attempt gave a holding back.
+    Released {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Which.
+        holding: Holding,
+    },
+    /// What an attempt that is over held on its target is being taken away.
+    RevokeStarted {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+    },
+    /// All of it is gone.
+    Revoked {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+    },
+    /// Not all of it could be taken away.
+    RevokeFailed {
+        /// Of what.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Why.
+        error: Arc<StepError>,
+        /// When it is tried again; none: a person has to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<Timestamp>,
+    },
     /// An attempt reported a sub-task.
     Reported {
         /// Of what.
@@ -453,6 +492,11 @@ impl Event {
             Self::ObserveFailed { .. } => "observe_failed",
             Self::Resolved { .. } => "resolved",
             Self::Saved { .. } => "saved",
+            Self::Held { .. } => "held",
+            Self::Released { .. } => "released",
+            Self::RevokeStarted { .. } => "revoke_started",
+            Self::Revoked { .. } => "revoked",
+            Self::RevokeFailed { .. } => "revoke_failed",
             Self::Reported { .. } => "reported",
             Self::Skipped { .. } => "skipped",
             Self::Opened { .. } => "opened",
@@ -490,6 +534,11 @@ impl Event {
             | Self::ObserveFailed { task, .. }
             | Self::Resolved { task, .. }
             | Self::Saved { task, .. }
+            | Self::Held { task, .. }
+            | Self::Released { task, .. }
+            | Self::RevokeStarted { task }
+            | Self::Revoked { task }
+            | Self::RevokeFailed { task, .. }
             | Self::Reported { task, .. } => Some(task.step),
             Self::Skipped { step, .. }
             | Self::Opened { step, .. }

@@ -73,6 +73,8 @@ impl RunState {
             (
                 Phase::Pending
                 | Phase::Interrupted
+                | Phase::Revoking
+                | Phase::RevokeRetrying(_)
                 | Phase::Observing
                 | Phase::ObserveRetrying(_)
                 | Phase::Cleared

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     decide::{Env, Turn, advance, task_plan},
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
+    holding::{holds, revoke_ended},
     state::{IllegalEvent, Inner, Phase, RunState},
     view::View,
     window::WindowInput,
@@ -17,7 +18,7 @@ use crate::model::planted;
 use crate::{
     graph::{Delays, Plan},
     model::{Backoff, ErrorClass, NodeId, RunId, RunStatus, StepError},
-    step::{Effect, Observation, SubtaskReport},
+    step::{Effect, Holding, Observation, SubtaskReport},
 };
 
 /// Something that happened. Inputs that the state has left behind (the result of an attempt that
@@ -63,6 +64,31 @@ pub enum Input {
         attempt: u32,
         /// The progress.
         progress: Value,
+    },
+    /// An attempt is about to act with something that can be taken from it.
+    Hold {
+        /// Of what.
+        task: TaskRef,
+        /// Its number.
+        attempt: u32,
+        /// With what.
+        holding: Holding,
+    },
+    /// An attempt gave a holding back.
+    Release {
+        /// Of what.
+        task: TaskRef,
+        /// Its number.
+        attempt: u32,
+        /// Which.
+        holding: Holding,
+    },
+    /// Revoking ended.
+    Revoked {
+        /// Of what.
+        task: TaskRef,
+        /// How.
+        result: Result<(), StepError>,
     },
     /// An attempt reports a sub-task.
     Report {
@@ -178,6 +204,13 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         }
         Input::Save { task, attempt, progress } => is_under_way(state, task, attempt)
             .then(|| Event::Saved { task, progress: Arc::new(progress) }),
+        Input::Hold { task, attempt, holding } => (is_under_way(state, task, attempt)
+            && !holds(state, task, &holding))
+        .then_some(Event::Held { task, holding }),
+        Input::Release { task, attempt, holding } => (is_under_way(state, task, attempt)
+            && holds(state, task, &holding))
+        .then_some(Event::Released { task, holding }),
+        Input::Revoked { task, result } => revoke_ended(state, task, result, env),
         Input::Report { task, at, report } => {
             state.execution(task).map(|_| Event::Reported { task, at, report })
         }
@@ -204,9 +237,9 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
     }
 }
 
-/// How a failed observation is repeated before a person is asked.
-const OBSERVATIONS: u32 = 6;
-const OBSERVE: Delays = Delays {
+/// How a failed observation, or revoke, is repeated before a person is asked.
+pub(super) const OBSERVATIONS: u32 = 6;
+pub(super) const OBSERVE: Delays = Delays {
     backoff: Backoff::Exponential,
     delay: Duration::from_secs(2),
     max_delay: Some(Duration::from_secs(30)),

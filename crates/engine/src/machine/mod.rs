@@ -15,6 +15,7 @@ mod drained;
 mod ending;
 mod event;
 mod halt;
+mod holding;
 mod input;
 mod items;
 mod open;

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     graph::{Plan, ScopeIx, StepPlan},
     model::{NodeId, RunId, RunStatus, StepError, Timestamp},
+    step::Holding,
 };
 
 /// An event that can't follow the events before it. A journal that holds one is damaged, or was
@@ -43,6 +44,10 @@ pub enum Phase {
     Running,
     /// An attempt was under way when its node went away.
     Interrupted,
+    /// What an attempt left on its target is being revoked.
+    Revoking,
+    /// That failed and is tried again at this time.
+    RevokeRetrying(Timestamp),
     /// The target is being observed.
     Observing,
     /// The observation failed and is made again at this time.
@@ -70,6 +75,7 @@ impl Phase {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::Interrupted => "interrupted",
+            Self::Revoking | Self::RevokeRetrying(_) => "revoking",
             Self::Observing | Self::ObserveRetrying(_) => "observing",
             Self::Retrying(_) => "retrying",
             Self::Cleared => "ready",
@@ -88,6 +94,8 @@ impl Phase {
             Self::Pending
             | Self::Running
             | Self::Interrupted
+            | Self::Revoking
+            | Self::RevokeRetrying(_)
             | Self::Observing
             | Self::ObserveRetrying(_)
             | Self::Retrying(_)
@@ -106,25 +114,32 @@ pub struct Execution {
     pub attempt: u32,
     /// What attempts saved.
     pub saved: Option<Arc<Value>>,
+    /// What an attempt holds on its target and has not given back.
+    pub holdings: Vec<Holding>,
     /// What it gave.
     pub output: Option<Arc<Value>>,
     /// What the last failure said.
     pub error: Option<Arc<StepError>>,
-    /// After a failure with unknown outcome: what follows if the action was not done.
+    /// What follows once holdings are revoked and, after a failure with unknown outcome, the
+    /// target was seen and the action was not done.
     pub(super) after_look: Option<AfterLook>,
+    /// The failure left the outcome unknown: the target has to be observed.
+    pub(super) look: bool,
     /// The number that the next attempt gets, where it is not simply the next.
     pub(super) resume_as: u32,
     /// The observation saw the action under way: it is carried on, whatever else happens.
     pub(super) under_way: bool,
     /// How often in a row the observation failed.
     pub(super) observe_failures: u32,
+    /// How often in a row revoking failed.
+    pub(super) revoke_failures: u32,
     /// When the time for all of it is over.
     pub(super) deadline: Option<Timestamp>,
     /// It is over.
     pub(super) timed_out: bool,
 }
 
-/// What follows when an observation after a failure says that the action was not done.
+/// What follows once the traces of an attempt are gone and its action is known not to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterLook {
     /// The next attempt, at this time.
@@ -133,6 +148,8 @@ pub(super) enum AfterLook {
     GiveUp,
     /// Nothing: the attempt was told to stop.
     Stop,
+    /// The next attempt, at once: a person said so.
+    Perform,
 }
 
 impl Execution {
@@ -140,12 +157,15 @@ impl Execution {
         phase: Phase::Pending,
         attempt: 0,
         saved: None,
+        holdings: Vec::new(),
         output: None,
         error: None,
         after_look: None,
+        look: false,
         resume_as: 1,
         under_way: false,
         observe_failures: 0,
+        revoke_failures: 0,
         deadline: None,
         timed_out: false,
     };
@@ -269,6 +289,7 @@ pub(super) enum TimerKind {
     Retry,
     Observe,
     Soak,
+    Revoke,
     Total,
     /// A step's maintenance window opens.
     Window,

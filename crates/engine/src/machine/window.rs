@@ -350,6 +350,7 @@ impl Pass<'_, '_> {
             TimerKind::Window => self.state.todo.push_back(Todo::Ready(step)),
             TimerKind::Retry
             | TimerKind::Observe
+            | TimerKind::Revoke
             | TimerKind::Soak
             | TimerKind::Total
             | TimerKind::Wait

@@ -77,7 +77,7 @@ impl Retry {
 pub enum Timeout {
     /// `timeout: 30m`: of a task each attempt, of any other step the whole of it.
     Simple(Setting<HumanDuration>),
-    /// `timeout: { attempt: 30m, total: 2h }`.
+    /// `timeout: { attempt: 30m, total: 2h, heartbeat: 2m }`.
     Full(TimeoutParts),
 }
 
@@ -87,6 +87,14 @@ impl Timeout {
         match self {
             Self::Simple(attempt) => Some(attempt),
             Self::Full(parts) => parts.attempt.as_ref(),
+        }
+    }
+
+    /// How long an attempt may give no sign.
+    pub fn heartbeat(&self) -> Option<HumanDuration> {
+        match self {
+            Self::Simple(_) => None,
+            Self::Full(parts) => parts.heartbeat,
         }
     }
 }
@@ -101,6 +109,10 @@ pub struct TimeoutParts {
     /// Of the step with all its attempts and the waits between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<HumanDuration>,
+    /// How long an attempt may give no sign (a report, a save, a heartbeat) unless it announced
+    /// a silence. It is then told to stop and ends as timed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<HumanDuration>,
 }
 
 /// What a failure means for the scope that holds the step or item.

@@ -208,6 +208,7 @@ impl ActiveRun {
                 }
                 Command::Run(_)
                 | Command::Observe(_)
+                | Command::Revoke(..)
                 | Command::Stop { .. }
                 | Command::StartChild { .. } => {}
             }
@@ -238,7 +239,10 @@ impl ActiveRun {
             | Input::AttemptLost { .. }
             | Input::Observed { .. }
             | Input::Claim { .. }
+            | Input::Revoked { .. }
             | Input::Save { .. }
+            | Input::Hold { .. }
+            | Input::Release { .. }
             | Input::Report { .. }
             | Input::ChildEnded { .. }
             | Input::Cancel(_)

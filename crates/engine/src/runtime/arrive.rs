@@ -91,9 +91,12 @@ impl Shard {
         match &input {
             Input::AttemptEnded { task, .. }
             | Input::AttemptLost { task, .. }
-            | Input::Observed { task, .. } => run.remove_attempt(*task),
+            | Input::Observed { task, .. }
+            | Input::Revoked { task, .. } => run.remove_attempt(*task),
             Input::Claim { .. }
             | Input::Save { .. }
+            | Input::Hold { .. }
+            | Input::Release { .. }
             | Input::Report { .. }
             | Input::ChildEnded { .. }
             | Input::Cancel(_)
@@ -101,7 +104,10 @@ impl Shard {
             | Input::Window(_)
             | Input::Tick => {}
         }
-        if let Input::Save { task, attempt, .. } = &input {
+        if let Input::Save { task, attempt, .. }
+        | Input::Hold { task, attempt, .. }
+        | Input::Release { task, attempt, .. } = &input
+        {
             let under_way = run
                 .state
                 .execution(*task)
@@ -198,10 +204,15 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         Input::AttemptEnded { result, .. } => {
             result.as_ref().is_err_and(|error| error.class == ErrorClass::Cancelled)
         }
-        Input::AttemptLost { .. } | Input::Observed { result: Err(_), .. } => true,
+        Input::AttemptLost { .. }
+        | Input::Observed { result: Err(_), .. }
+        | Input::Revoked { result: Err(_), .. } => true,
         Input::Observed { result: Ok(_), .. }
+        | Input::Revoked { result: Ok(()), .. }
         | Input::Claim { .. }
         | Input::Save { .. }
+        | Input::Hold { .. }
+        | Input::Release { .. }
         | Input::Report { .. }
         | Input::ChildEnded { .. }
         | Input::Cancel(_)

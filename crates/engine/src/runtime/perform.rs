@@ -18,6 +18,7 @@ impl Shard {
         match command {
             Command::Run(call) => self.call(id, call, Purpose::Run),
             Command::Observe(call) => self.call(id, call, Purpose::Observe),
+            Command::Revoke(call, held) => self.call(id, call, Purpose::Revoke(held)),
             Command::Stop { task } => {
                 if let Some(run) = self.runs.get(&id) {
                     run.stop(task);

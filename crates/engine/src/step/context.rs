@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Credential;
+use super::{Credential, Holding};
 use crate::model::{ErrorClass, RunId, StepError};
 
 /// Which attempt this is.
@@ -54,8 +54,17 @@ impl From<Fenced> for StepError {
 pub trait StepHost: Send + Sync + 'static {
     /// Commits progress of an attempt to the journal; returns when it is durable.
     async fn save(&self, info: &AttemptInfo, progress: Value) -> Result<(), StepError>;
+    /// Commits what an attempt holds on its target; returns when it is durable. Refused for an
+    /// executor that does not declare that it can revoke.
+    async fn hold(&self, info: &AttemptInfo, holding: Holding) -> Result<(), StepError>;
+    /// Commits that an attempt gave a holding back.
+    async fn release(&self, info: &AttemptInfo, holding: &Holding) -> Result<(), StepError>;
     /// Tells watchers at once and the journal soon.
     fn report(&self, info: &AttemptInfo, report: SubtaskReport);
+    /// The attempt gives a sign of life.
+    fn heartbeat(&self, _: &AttemptInfo) {}
+    /// The attempt announces that it will give none for so long.
+    fn expect_silence(&self, _: &AttemptInfo, _: Duration) {}
     /// Finds a credential by name.
     async fn credential(&self, name: &str) -> Result<Credential, StepError>;
     /// Whether this node may still act for the run.
@@ -122,10 +131,54 @@ impl StepContext {
         self.info.saved.as_ref()
     }
 
+    /// Commits to the journal what the attempt is about to act with on its target, and returns
+    /// when it is durable. To be called after the session (the lock file, …) was made and before
+    /// it is used for the first time: if this fails, it must not be used. Whoever takes the step
+    /// over, or makes the next attempt, has it revoked first.
+    ///
+    /// `token` is what [`Executor::revoke`](super::Executor::revoke) needs; it is no secret.
+    ///
+    /// # Errors
+    /// `engine.not_revocable` if the executor does not declare
+    /// [`Describe::revocable`](super::Describe::revocable); `engine.fenced` if the attempt is not
+    /// under way any more, and for a look at the target, which must not change anything.
+    pub async fn hold(
+        &self,
+        kind: impl Into<String>,
+        token: impl Into<Value>,
+    ) -> Result<Holding, StepError> {
+        let holding = Holding::new(kind, token);
+        self.host.hold(&self.info, holding.clone()).await?;
+        Ok(holding)
+    }
+
+    /// Commits that a holding was given back: it will not be revoked. To be called after it is
+    /// gone from the target. What a successful attempt does not release counts as released with
+    /// it; what a failed one does not is revoked.
+    ///
+    /// # Errors
+    /// `engine.fenced` if the attempt is not under way any more.
+    pub async fn release(&self, holding: &Holding) -> Result<(), StepError> {
+        self.host.release(&self.info, holding).await
+    }
+
     /// Reports what the step is doing. Live at once, in the journal soon; never waits.
     pub fn report(&self, title: impl Into<String>, percent: Option<u8>) {
         let report = SubtaskReport { title: title.into(), percent: percent.map(|p| p.min(100)) };
         self.host.report(&self.info, report);
+    }
+
+    /// Gives a sign of life, for steps with `timeout: { heartbeat: .. }`. Reports, saves and
+    /// holdings are such signs too. Never waits.
+    pub fn heartbeat(&self) {
+        self.host.heartbeat(&self.info);
+    }
+
+    /// Announces that no sign of life is to be expected for so long: the target reboots. The
+    /// time-out for heartbeats begins after that; any sign before does not shorten it, but another
+    /// announcement does. [`Duration::ZERO`] takes it back.
+    pub fn expect_silence(&self, duration: Duration) {
+        self.host.expect_silence(&self.info, duration);
     }
 
     /// Ends when the attempt is told to stop (cancel, time-out, shutdown).
@@ -179,6 +232,10 @@ impl StepContext {
 
     /// To be checked before every request that changes a device: fails once this node has lost
     /// the right to act for the run.
+    ///
+    /// A gap remains between the check and the request: a process stopped between the two may be
+    /// woken long after another has taken the run over. It is closed where the target has
+    /// something to revoke: see [`StepContext::hold`].
     ///
     /// # Errors
     /// [`Fenced`], which converts into a [`StepError`].

@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Effect, Observation, StepContext};
-use crate::model::StepError;
+use super::{Effect, Holding, Observation, StepContext};
+use crate::model::{ErrorClass, StepError};
 
 /// What an executor says of itself.
 #[derive(Clone, Debug)]
@@ -21,12 +21,15 @@ pub struct Describe {
     pub effect: Effect,
     /// Cancel, drain and shutdown wait for it.
     pub uninterruptible: bool,
+    /// It holds revocable things on its target and implements [`Executor::revoke`].
+    pub revocable: bool,
 }
 
 impl Describe {
     /// A description; add the sentence with [`Describe::about`].
     pub fn new(name: impl Into<String>, effect: Effect) -> Self {
-        Self { name: name.into(), about: String::new(), effect, uninterruptible: false }
+        let (name, about) = (name.into(), String::new());
+        Self { name, about, effect, uninterruptible: false, revocable: false }
     }
 
     /// One sentence for the catalogue.
@@ -40,6 +43,14 @@ impl Describe {
     #[must_use]
     pub fn uninterruptible(mut self) -> Self {
         self.uninterruptible = true;
+        self
+    }
+
+    /// It may [`hold`](StepContext::hold) things on its target, and implements
+    /// [`Executor::revoke`].
+    #[must_use]
+    pub fn revocable(mut self) -> Self {
+        self.revocable = true;
         self
     }
 }
@@ -76,6 +87,30 @@ pub trait Executor: Send + Sync + 'static {
             Ok(Observation::Unknown(Value::from("this executor has no way to observe its target")))
         }
     }
+
+    /// Takes away what an attempt that is over, or whose end nobody recorded, held on its target:
+    /// deletes the session, removes the lock file. Called before [`Executor::observe`] and before
+    /// another attempt, for executors that declare [`Describe::revocable`], once for each holding,
+    /// the last one first. Fine with what is gone already: a revoke may be repeated. One that
+    /// fails is tried again, and in the end a person is asked.
+    ///
+    /// This is what closes the gap that [`StepContext::fence`] leaves: a process that was stopped
+    /// between its check and its request wakes up with a dead token. A target that has nothing to
+    /// revoke (IPMI, a bare SSH command) leaves the gap open: there such a request still takes
+    /// effect, however late it is. The executor's documentation has to say so.
+    fn revoke(
+        &self,
+        ctx: &StepContext,
+        input: Self::Input,
+        holding: &Holding,
+    ) -> impl Future<Output = Result<(), StepError>> + Send {
+        let _ = (ctx, input);
+        let message = format!("`{}` says that it can revoke `{holding}` and does not", ctx.path());
+        async move {
+            Err(StepError::new("engine.revoke", ErrorClass::Permanent, message)
+                .hint("this is a defect of the executor: it has to implement `revoke`"))
+        }
+    }
 }
 
 /// An [`Executor`] behind one type: JSON in, JSON out.
@@ -98,6 +133,13 @@ pub trait DynExecutor: Send + Sync + 'static {
         ctx: &'a StepContext,
         input: Value,
     ) -> BoxFuture<'a, Result<Observation, StepError>>;
+    /// Takes away what an earlier attempt held on its target.
+    fn revoke<'a>(
+        &'a self,
+        ctx: &'a StepContext,
+        input: Value,
+        holding: &'a Holding,
+    ) -> BoxFuture<'a, Result<(), StepError>>;
 }
 
 struct Erased<E> {
@@ -166,6 +208,18 @@ impl<E: Executor> DynExecutor for Erased<E> {
             let input = read(&self.describe.name, input)?;
             let seen = self.executor.observe(ctx, input).await?;
             seen.try_map(|output| write(&self.describe.name, &output))
+        })
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        ctx: &'a StepContext,
+        input: Value,
+        holding: &'a Holding,
+    ) -> BoxFuture<'a, Result<(), StepError>> {
+        Box::pin(async move {
+            let input = read(&self.describe.name, input)?;
+            self.executor.revoke(ctx, input, holding).await
         })
     }
 }

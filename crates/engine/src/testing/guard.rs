@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Link;
 use crate::{
     model::StepError,
-    step::{Describe, DynExecutor, Observation, StepContext},
+    step::{Describe, DynExecutor, Holding, Observation, StepContext},
 };
 
 /// An executor that is broken off where it stands when its node dies, and that has places where
@@ -66,6 +66,20 @@ impl DynExecutor for Guard {
             let seen = self.inner.observe(ctx, input).await;
             self.link.point("observation has ended").await;
             seen
+        }))
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        ctx: &'a StepContext,
+        input: Value,
+        holding: &'a Holding,
+    ) -> BoxFuture<'a, Result<(), StepError>> {
+        Box::pin(self.alive(async move {
+            self.link.point("revoking begins").await;
+            let revoked = self.inner.revoke(ctx, input, holding).await;
+            self.link.point("revoking has ended").await;
+            revoked
         }))
     }
 }

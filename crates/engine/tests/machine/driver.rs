@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
-    Effect, ErrorClass, Observation, RunId, RunStatus, StepError, Workflow,
+    Effect, ErrorClass, Holding, Observation, RunId, RunStatus, StepError, Workflow,
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
@@ -21,6 +21,7 @@ use crate::invariants::Invariants;
 pub(crate) enum Open {
     Run(TaskRef, u32),
     Observe(TaskRef),
+    Revoke(TaskRef),
     Child(StepRef, RunId),
 }
 
@@ -116,6 +117,10 @@ impl Driver {
             match command {
                 Command::Run(call) => self.open.push(Open::Run(call.task, call.attempt)),
                 Command::Observe(call) => self.open.push(Open::Observe(call.task)),
+                Command::Revoke(call, held) => {
+                    assert!(!held.is_empty(), "nothing to revoke");
+                    self.open.push(Open::Revoke(call.task));
+                }
                 Command::StartChild { step, run, .. } => {
                     if !self
                         .open
@@ -218,6 +223,7 @@ impl Driver {
                         return;
                     }
                     6 => return self.feed(Input::AttemptLost { task, attempt }),
+                    7 => return self.hold(task, attempt),
                     _ => Ok(json!({ "ok": true })),
                 };
                 self.feed(Input::AttemptEnded { task, attempt, result });
@@ -232,6 +238,12 @@ impl Driver {
                 };
                 self.feed(Input::Observed { task, result });
             }
+            Open::Revoke(task) => {
+                let fails = !calm && self.choose(3) == 0;
+                let error = StepError::transient("x.stuck", "can't revoke");
+                let result = if fails { Err(error) } else { Ok(()) };
+                self.feed(Input::Revoked { task, result });
+            }
             Open::Child(step, run) => {
                 let status = if calm || self.choose(4) > 0 {
                     RunStatus::Completed
@@ -241,6 +253,18 @@ impl Driver {
                 self.end_child(step, run, status);
             }
         }
+    }
+
+    /// The attempt takes one of three things, or gives it back if it has it; then it goes on.
+    fn hold(&mut self, task: TaskRef, attempt: u32) {
+        let holding = Holding::new("session", self.choose(3));
+        let has = self.state.execution(task).is_some_and(|it| it.holdings.contains(&holding));
+        if has {
+            self.feed(Input::Release { task, attempt, holding });
+        } else {
+            self.feed(Input::Hold { task, attempt, holding });
+        }
+        self.open.push(Open::Run(task, attempt));
     }
 
     /// The node dies: nothing that it was doing ends. The next one folds the journal and claims.

@@ -26,7 +26,11 @@ impl Invariants {
     ) {
         for event in events {
             match event {
-                Event::Started { task, attempt } => self.check_start(plan, &state, *task, *attempt),
+                Event::Started { task, attempt } => {
+                    assert_free(&state, *task);
+                    self.check_start(plan, &state, *task, *attempt);
+                }
+                Event::ObserveStarted { task } => assert_free(&state, *task),
                 Event::Completed { task, .. } => {
                     assert!(self.completed.insert(*task), "{task:?} completed twice");
                 }
@@ -46,11 +50,15 @@ impl Invariants {
                 | Event::Claimed { .. }
                 | Event::Failed { .. }
                 | Event::Interrupted { .. }
-                | Event::ObserveStarted { .. }
                 | Event::Observed { .. }
                 | Event::ObserveFailed { .. }
                 | Event::Resolved { .. }
                 | Event::Saved { .. }
+                | Event::Held { .. }
+                | Event::Released { .. }
+                | Event::RevokeStarted { .. }
+                | Event::Revoked { .. }
+                | Event::RevokeFailed { .. }
                 | Event::Reported { .. }
                 | Event::Skipped { .. }
                 | Event::ScopeFailed { .. }
@@ -97,6 +105,7 @@ impl Invariants {
         for (number, step) in (0..).zip(&state.steps) {
             let step_ref = StepRef(number);
             assert!(step.main.phase.is_final(), "step {number} is {:?}", step.main.phase);
+            assert!(step.main.holdings.is_empty(), "step {number} ended and holds something");
             check_cleanup(plan, state, step_ref);
             check_undo(plan, state, step_ref);
         }
@@ -107,6 +116,12 @@ impl Invariants {
         check_finally(plan, state);
         check_rollouts(state);
     }
+}
+
+/// Nothing is done to a target, nor looked at there, while an earlier attempt may act on it.
+fn assert_free(state: &RunState, task: TaskRef) {
+    let held = state.execution(task).map(|it| it.holdings.as_slice()).unwrap_or_default();
+    assert!(held.is_empty(), "{task:?} goes on while an earlier attempt holds {held:?}");
 }
 
 /// A `parallel` completed exactly if enough of its branches did.

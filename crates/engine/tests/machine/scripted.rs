@@ -80,7 +80,10 @@ impl Script {
                 Command::Run(call) => self.calls.push(call),
                 Command::Stop { task } => self.told.push(self.state.task_path(&self.plan, task)),
                 Command::Observe(call) => self.looks.push(call.path),
-                Command::StartChild { .. } | Command::StopChild { .. } | Command::Ended { .. } => {}
+                Command::Revoke(..)
+                | Command::StartChild { .. }
+                | Command::StopChild { .. }
+                | Command::Ended { .. } => {}
             }
         }
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();

@@ -9,6 +9,8 @@ mod cut;
 #[path = "../support/databases.rs"]
 mod databases;
 mod device;
+mod heartbeat;
+mod holding;
 mod obligations;
 mod ownership;
 mod rack;

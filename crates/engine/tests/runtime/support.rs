@@ -7,6 +7,8 @@ use std::sync::{
 
 use rackwright_engine::{
     Describe, Effect, Engine, EngineBuilder, StepContext, StepError, Workflow, executor_fn,
+    model::Timestamp,
+    store::{Clock, MemoryStore, Store},
 };
 use serde_json::{Value, json};
 
@@ -22,6 +24,20 @@ impl Log {
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
+}
+
+/// A clock that goes with tokio's, which a test may have paused.
+struct PausedClock(tokio::time::Instant);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(1_000_000).after(self.0.elapsed())
+    }
+}
+
+/// A store in memory whose time passes with tokio's.
+pub(crate) fn paused_store() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::with_clock(Arc::new(PausedClock(tokio::time::Instant::now()))))
 }
 
 /// A workflow from its JSON form.

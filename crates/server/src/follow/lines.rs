@@ -99,6 +99,11 @@ impl Lines {
             | Event::ObserveStarted { .. }
             | Event::Observed { .. }
             | Event::ObserveFailed { .. }
+            | Event::Held { .. }
+            | Event::Released { .. }
+            | Event::RevokeStarted { .. }
+            | Event::Revoked { .. }
+            | Event::RevokeFailed { .. }
             | Event::Resolved { .. }
             | Event::Reported { .. } => self.of_attempt(event, path)?,
             Event::Created(_)
@@ -136,6 +141,16 @@ impl Lines {
             Event::ObserveFailed { error, retry_at, .. } => {
                 let again = if retry_at.is_some() { "; looking again" } else { "" };
                 format!("can't look at the target: {}{again}", one_line(&error.message))
+            }
+            Event::Held { holding, .. } => format!("holds {}", one_line(&holding.to_string())),
+            Event::Released { holding, .. } => {
+                format!("gave back {}", one_line(&holding.to_string()))
+            }
+            Event::RevokeStarted { .. } => "revoking what an attempt held".to_owned(),
+            Event::Revoked { .. } => "revoked".to_owned(),
+            Event::RevokeFailed { error, retry_at, .. } => {
+                let again = if retry_at.is_some() { "; trying again" } else { "" };
+                format!("can't revoke: {}{again}", one_line(&error.message))
             }
             Event::Resolved { verdict, by, reason, .. } => {
                 let verdict = match verdict {

@@ -106,6 +106,9 @@ impl Steps {
             Mark::Running if matches!(view.status, "observing" | "interrupted") => {
                 parts.push(format!("{}: looking at the target", view.status));
             }
+            Mark::Running if view.status == "revoking" => {
+                parts.push("revoking what an attempt held".to_owned());
+            }
             Mark::Pending
             | Mark::Running
             | Mark::Retrying
@@ -139,6 +142,10 @@ impl Steps {
 
     fn below(&self, view: &StepView, mark: Mark) -> Vec<Row> {
         let mut rows = self.attempts(view, mark);
+        let held = view.holdings.iter();
+        rows.extend(
+            held.map(|it| Row::new(Mark::Note, format!("holds {}", one_line(&it.to_string())))),
+        );
         if let (true, Some(error)) =
             (view.attempts.is_empty() && view.steps.is_empty(), &view.error)
         {
@@ -268,7 +275,7 @@ const fn is_quiet(mark: Mark) -> bool {
 
 fn mark_of(view: &StepView) -> Mark {
     match view.status {
-        "running" | "observing" | "interrupted" | "ready" => Mark::Running,
+        "running" | "observing" | "interrupted" | "revoking" | "ready" => Mark::Running,
         "retrying" | "waiting" => Mark::Retrying,
         "attention" => Mark::Attention,
         "completed" => Mark::Completed,

@@ -30,6 +30,7 @@ fn step(name: &str, kind: Kind, status: &'static str) -> StepView {
         window: None,
         waits: None,
         evidence: None,
+        holdings: Vec::new(),
         child: None,
         items: None,
         wave: None,

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rackwright_engine::{
     Executor, Observation, RunId, StepContext, StepError,
     step::{
-        AttemptInfo, Credential, CredentialSource, Fenced, StaticCredentials, StepHost,
+        AttemptInfo, Credential, CredentialSource, Fenced, Holding, StaticCredentials, StepHost,
         SubtaskReport,
     },
 };
@@ -63,6 +63,14 @@ impl StepHost for Host {
     async fn save(&self, _: &AttemptInfo, progress: Value) -> Result<(), StepError> {
         *self.saved.lock().unwrap() = Some(progress);
         Ok(())
+    }
+
+    async fn hold(&self, _: &AttemptInfo, holding: Holding) -> Result<(), StepError> {
+        panic!("steps of this crate have nothing to hold: {holding}")
+    }
+
+    async fn release(&self, _: &AttemptInfo, holding: &Holding) -> Result<(), StepError> {
+        panic!("steps of this crate have nothing to release: {holding}")
     }
 
     fn report(&self, _: &AttemptInfo, report: SubtaskReport) {

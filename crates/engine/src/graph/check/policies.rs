@@ -5,7 +5,10 @@ use serde_json::Value;
 use super::{Checker, list::Order, scope::Frame};
 use crate::{
     graph::setting::{ATTEMPT_TIMEOUT, DELAY, MAX_ATTEMPTS, MAX_DELAY, Meaning},
-    model::{Defaults, HumanDuration, Pointer, Problem, Retry, Setting, Step, StepKind, Timeout},
+    model::{
+        Defaults, HumanDuration, Pointer, Problem, Retry, Setting, Step, StepKind, Timeout,
+        TimeoutParts,
+    },
 };
 
 impl<'w> Checker<'_, 'w> {
@@ -128,9 +131,14 @@ impl<'w> Checker<'_, 'w> {
         self.zero(attempt, place.clone());
         let Timeout::Full(parts) = timeout else { return };
         self.zero(parts.total, at.key("total"));
-        if parts.attempt.is_none() && parts.total.is_none() {
+        self.zero(parts.heartbeat, at.key("heartbeat"));
+        if attempt.zip(parts.heartbeat).is_some_and(|(attempt, silence)| silence > attempt) {
+            let message = "an attempt is over before its silence is noticed";
+            self.out_of_range(at.key("heartbeat"), message, "lower it, or raise `attempt`");
+        }
+        if *parts == TimeoutParts::default() {
             let problem = Problem::new("empty-list", at.clone(), "the time-out is empty");
-            self.report(problem.help("write `attempt`, `total` or both"));
+            self.report(problem.help("write `attempt`, `total`, `heartbeat` or several of them"));
         } else if attempt.zip(parts.total).is_some_and(|(attempt, total)| attempt > total) {
             let message = "an attempt can't take longer than all of them";
             self.out_of_range(place, message, "lower it, or raise `total`");
@@ -159,17 +167,23 @@ impl<'w> Checker<'_, 'w> {
                         .help("only the attempts of a step with `uses` can take theirs from the run's data"),
                 );
             }
-            Some(Timeout::Full(parts)) if parts.attempt.is_some() => self.report(
-                Problem::new(
-                    "misplaced-field",
-                    at.key("timeout").key("attempt"),
-                    "`attempt` does not belong here",
-                )
-                .on_key()
-                .label("only a step with `uses` has attempts")
-                .help("write `timeout: 30m` for the whole step"),
-            ),
-            Some(Timeout::Simple(Setting::Value(_)) | Timeout::Full(_)) | None => {}
+            Some(Timeout::Full(parts)) => {
+                let fields = [
+                    ("attempt", parts.attempt.is_some()),
+                    ("heartbeat", parts.heartbeat.is_some()),
+                ];
+                for (field, _) in fields.into_iter().filter(|(_, there)| *there) {
+                    let message = format!("`{field}` does not belong here");
+                    let place = at.key("timeout").key(field);
+                    self.report(
+                        Problem::new("misplaced-field", place, message)
+                            .on_key()
+                            .label("only a step with `uses` has attempts")
+                            .help("write `timeout: 30m` for the whole step"),
+                    );
+                }
+            }
+            Some(Timeout::Simple(Setting::Value(_))) | None => {}
         }
     }
 }

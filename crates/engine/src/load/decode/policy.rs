@@ -87,10 +87,11 @@ impl Decoder<'_> {
             return setting(Self::positive)(self, node, at).map(Timeout::Simple);
         }
         let fields = self.fields(node, at, &shapes::TIMEOUT)?;
-        self.not_empty(node, at, "`attempt` or `total`")?;
+        self.not_empty(node, at, "`attempt`, `total` or `heartbeat`")?;
         Some(Timeout::Full(TimeoutParts {
             attempt: self.optional(&fields, "attempt", setting(Self::positive)),
             total: self.optional(&fields, "total", Self::whole_time),
+            heartbeat: self.optional(&fields, "heartbeat", Self::positive),
         }))
     }
 

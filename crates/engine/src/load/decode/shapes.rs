@@ -205,8 +205,12 @@ pub(super) const RETRY: Shape = Shape {
     ],
 };
 
-pub(super) const TIMEOUT: Shape =
-    Shape { what: "`timeout`", fields: &["attempt", "total"], later: &["queue"], hints: &[] };
+pub(super) const TIMEOUT: Shape = Shape {
+    what: "`timeout`",
+    fields: &["attempt", "total", "heartbeat"],
+    later: &["queue"],
+    hints: &[],
+};
 
 pub(super) const WINDOW: Shape = Shape {
     what: "`window`",

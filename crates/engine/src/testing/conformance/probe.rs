@@ -19,7 +19,7 @@ use super::Rig;
 use crate::{
     model::{RunId, StepError, Timestamp},
     step::{
-        AttemptInfo, Credential, CredentialSource, Fenced, Observation, StaticCredentials,
+        AttemptInfo, Credential, CredentialSource, Fenced, Holding, Observation, StaticCredentials,
         StepContext, StepHost, SubtaskReport,
     },
 };
@@ -74,6 +74,7 @@ pub(super) struct Probe {
     /// Whether the last call that was done was a check of the fence.
     fenced: AtomicBool,
     saved: Mutex<Option<Value>>,
+    held: Mutex<Vec<Holding>>,
     credentials: StaticCredentials,
     stop: CancellationToken,
 }
@@ -89,6 +90,7 @@ impl Probe {
             calls: AtomicU32::new(0),
             fenced: AtomicBool::new(false),
             saved: Mutex::default(),
+            held: Mutex::default(),
             credentials: StaticCredentials(rig.credentials.iter().cloned().collect()),
             stop,
         })
@@ -163,12 +165,27 @@ impl Probe {
             () = stopped => return End::Late,
             () = tokio::time::sleep(LIMIT) => return End::Late,
         };
+        if !matches!(ended, Ok(Ok(_)))
+            && let Err(error) = self.revoke(rig).await
+        {
+            return End::Failed(error);
+        }
         match ended {
             Ok(Ok(_)) => End::Done,
             Ok(Err(error)) => End::Failed(error),
             Err(panic) if panic.is::<Crash>() => End::Crashed,
             Err(_) => End::Panicked,
         }
+    }
+
+    /// Takes away what the attempt held, as an engine does before anything else.
+    async fn revoke(&self, rig: &Rig) -> Result<(), StepError> {
+        let context = Self::new(rig, Disturbance::None).context(None);
+        let held = std::mem::take(&mut *self.held.lock().unwrap_or_else(PoisonError::into_inner));
+        for holding in held.iter().rev() {
+            rig.executor.revoke(&context, rig.input.clone(), holding).await?;
+        }
+        Ok(())
     }
 
     /// Observes the target.
@@ -189,6 +206,26 @@ impl StepHost for Probe {
             return Err(Fenced.into());
         }
         *self.state() = Some(progress);
+        self.leave(call);
+        Ok(())
+    }
+
+    async fn hold(&self, _: &AttemptInfo, holding: Holding) -> Result<(), StepError> {
+        let call = self.enter();
+        if self.is_zombie(call) {
+            return Err(Fenced.into());
+        }
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(holding);
+        self.leave(call);
+        Ok(())
+    }
+
+    async fn release(&self, _: &AttemptInfo, holding: &Holding) -> Result<(), StepError> {
+        let call = self.enter();
+        if self.is_zombie(call) {
+            return Err(Fenced.into());
+        }
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|it| it != holding);
         self.leave(call);
         Ok(())
     }
