@@ -416,8 +416,9 @@ impl RunState {
     /// The status that the store should show: ended, in attention, or running. A run of which
     /// something else is still due is running: its time has to come all the same.
     pub fn visible_status(&self) -> RunStatus {
-        let retries = self.timers.iter().any(|(_, _, kind)| *kind != TimerKind::Total);
-        let waits = self.attention > 0 && self.in_flight == 0 && self.children == 0 && !retries;
+        // Asked in each turn: the timers of a large map are looked at only where they decide.
+        let retries = || self.timers.iter().any(|(_, _, kind)| *kind != TimerKind::Total);
+        let waits = self.attention > 0 && self.in_flight == 0 && self.children == 0 && !retries();
         if !self.status.is_ended() && waits {
             return RunStatus::Attention;
         }
