@@ -132,7 +132,6 @@ fn built() -> Workflow {
     );
     let hosts = Map::over("{{ input.hosts }}").named("host").max_concurrency(3).continue_on_error();
     let wipe = Step::task("wipe", "demo.wipe").with("{{ host }}".into());
-    let not_named = Condition::Not(NotOf { not: Box::new("input.name".into()) });
     Workflow::builder("all-kinds")
         .description("Every kind of step.")
         .input(json!({ "type": "object", "required": ["hosts"] }))
@@ -154,14 +153,7 @@ fn built() -> Workflow {
                 .timeout(seconds(3600))
                 .continue_on_error(),
         )
-        .step(Step::decision(
-            "choose",
-            [
-                Choice::when(false, [Step::set("never", json!(null))]),
-                Choice::jump(not_named, "last"),
-                Choice::otherwise_jump(Next::END),
-            ],
-        ))
+        .step(choose())
         .step(
             Step::decision(
                 "more",
@@ -180,6 +172,18 @@ fn built() -> Workflow {
         .step(Step::set("last", "{{ steps.group.output }}".into()).needs(["group", "more"]))
         .output(json!({ "x": "{{ steps.last.output.x }}" }))
         .build()
+}
+
+fn choose() -> Step {
+    let not_named = Condition::Not(NotOf { not: Box::new("input.name".into()) });
+    Step::decision(
+        "choose",
+        [
+            Choice::when(false, [Step::set("never", json!(null))]),
+            Choice::jump(not_named, "last"),
+            Choice::otherwise_jump(Next::END),
+        ],
+    )
 }
 
 fn one() -> Step {

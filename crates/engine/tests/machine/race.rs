@@ -1,5 +1,7 @@
 //! `parallel` with `wait_for`.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use rackwright_engine::RunStatus;
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Roll-outs, wave by wave.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::time::Duration;
 
 use rackwright_engine::{RunStatus, machine::Event};

@@ -1,5 +1,7 @@
 //! A run whose attempts end as the test says, step by step, by their paths.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
