@@ -97,12 +97,12 @@ fn gate() -> Value {
 
 #[test]
 fn behind_each_wave_it_soaks_and_asks_the_gate() {
-    let soak = Duration::from_secs(600);
+    let soak = Duration::from_mins(10);
     let mut run = hosts(json!({ "wave": 3, "soak": "10m", "max_failures": 1 }), gate());
     all_done(&mut run, [0, 1]);
     run.fail("r[2]/s");
     assert_eq!(run.open(), Vec::<&str>::new());
-    run.pass(soak - Duration::from_secs(1));
+    run.pass(Duration::from_secs(599));
     assert_eq!(run.open(), Vec::<&str>::new());
     run.crash();
     run.pass(Duration::from_secs(1));
@@ -146,7 +146,7 @@ fn a_cancel_ends_it_in_every_stage() {
     soaking.cancel();
     let mut gated = hosts(fields, gate());
     all_done(&mut gated, [0]);
-    gated.pass(Duration::from_secs(600));
+    gated.pass(Duration::from_mins(10));
     gated.cancel();
     gated.stop("r/gate[0]/check");
     for run in [items, soaking, gated] {
@@ -159,7 +159,7 @@ fn a_cancel_ends_it_in_every_stage() {
 fn its_time_may_run_out_while_it_soaks() {
     let mut run = hosts(json!({ "soak": "10m" }), json!({ "timeout": "1m" }));
     all_done(&mut run, 0..5);
-    run.pass(Duration::from_secs(60));
+    run.pass(Duration::from_mins(1));
     assert_eq!(run.first().0, "failed");
     run.ended(RunStatus::Failed);
     assert_eq!(run.state.errors[0].error.code, "engine.timeout");
