@@ -266,9 +266,8 @@ impl ScheduleState {
         let is_late = |time: &Timestamp| now.since(schedule.starts_at(name, *time)) > LATE;
         let (missed, on_time): (Vec<_>, Vec<_>) = times.into_iter().partition(is_late);
         let caught_up: &[Timestamp] = match schedule.catch_up {
-            CatchUp::None => &[],
             CatchUp::Last if on_time.is_empty() => &missed[missed.len().saturating_sub(1)..],
-            CatchUp::Last => &[],
+            CatchUp::None | CatchUp::Last => &[],
             CatchUp::All(_) => &missed[missed.len().saturating_sub(most)..],
         };
         let firing = |due| move |at: &Timestamp| Firing { at: *at, due };

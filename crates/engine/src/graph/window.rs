@@ -46,7 +46,11 @@ impl WindowPlan {
         let needs = WINDOW_NEEDS.eval(&self.needs, scope)?;
         match self.name.eval(scope)? {
             Value::String(name) => Ok((name, needs)),
-            other => Err(StepError::permanent(
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => Err(StepError::permanent(
                 "engine.setting",
                 format!("`window.name` has to be the name of a window; the template gives {other}"),
             )

@@ -140,14 +140,13 @@ async fn start(
 ) -> Result<RunId, StepError> {
     let unusable = |error: String| StepError::permanent("engine.schedule", error);
     let workflow = schedule.workflow.clone();
-    let version = match schedule.version {
-        Some(version) => version,
-        None => {
-            let stored = shared.store.definitions(Some(&workflow)).await;
-            let stored = stored.map_err(|error| unusable(error.to_string()))?;
-            let newest = stored.first().map(|definition| definition.version);
-            newest.ok_or_else(|| unusable(format!("there is no workflow `{workflow}`")))?
-        }
+    let version = if let Some(version) = schedule.version {
+        version
+    } else {
+        let stored = shared.store.definitions(Some(&workflow)).await;
+        let stored = stored.map_err(|error| unusable(error.to_string()))?;
+        let newest = stored.first().map(|definition| definition.version);
+        newest.ok_or_else(|| unusable(format!("there is no workflow `{workflow}`")))?
     };
     let deployed = shared.plans.get(version, &*shared.store, &shared.registry).await;
     let deployed = deployed.map_err(|error| unusable(error.to_string()))?;

@@ -1,3 +1,5 @@
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::time::Duration;
 
 use proptest::prelude::*;

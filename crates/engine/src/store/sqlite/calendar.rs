@@ -80,13 +80,13 @@ impl CalendarStore for SqliteStore {
         hold: Duration,
     ) -> Result<Vec<ScheduleRow>, StoreError> {
         let doing = "taking schedules that are due";
-        let claim = query(include_str!("sql/claim_schedules.sql"))
+        let take = query(include_str!("sql/claim_schedules.sql"))
             .bind(self.clock.now().micros())
             .bind(micros(hold))
             .bind(i64::from(limit));
-        let mut held = self.pen.take().await?;
-        let found = held.all(doing, claim).await?;
-        held.put_back();
+        let mut pen = self.pen.take().await?;
+        let found = pen.all(doing, take).await?;
+        pen.put_back();
         found.iter().map(rows::schedule_row).collect()
     }
 }
