@@ -104,6 +104,9 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::RevokeStarted { .. }
             | Event::Revoked { .. }
             | Event::RevokeFailed { .. }
+            | Event::LocksWanted { .. }
+            | Event::LocksGranted { .. }
+            | Event::LocksRefused { .. }
             | Event::Reported { .. }
             | Event::Skipped { .. }
             | Event::Opened { .. }

@@ -45,6 +45,8 @@ impl Run {
             input: Arc::new(Value::Null),
             parent: None,
             root: run,
+            held: Vec::new(),
+            priority: 0,
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());

@@ -112,6 +112,7 @@ fn hello() -> Step {
             attempt: Some(seconds(30).into()),
             total: Some(HumanDuration(seconds(300))),
             heartbeat: None,
+            queue: None,
         })
         .cleanup(bye)
         .undo(back)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rackwright_engine::RunStatus;
+use rackwright_engine::{RunStatus, model::LockPath};
 use rackwright_lab::Fault;
 
 use crate::{schedules::SchedulesCommand, windows::WindowsCommand};
@@ -77,6 +77,11 @@ pub(crate) enum Command {
     Windows {
         #[command(subcommand)]
         command: WindowsCommand,
+    },
+    /// Looks at locks and limits: who has them, who waits for them
+    Locks {
+        #[command(subcommand)]
+        command: LocksCommand,
     },
     /// Carries unfinished runs on, until they have ended
     Resume(ResumeArguments),
@@ -184,6 +189,21 @@ pub(crate) struct LabArguments {
     pub(crate) machines: Option<usize>,
     #[command(flatten)]
     pub(crate) rack: RackArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocksCommand {
+    /// Lists what is held or waited for, each with its holders and its line
+    List(LocksArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LocksArguments {
+    /// Only what stands in the way of this name, such as site/rack4
+    pub(crate) name: Option<LockPath>,
+    /// At most so many requests
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) limit: u32,
 }
 
 #[derive(Debug, Subcommand)]

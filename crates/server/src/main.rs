@@ -8,6 +8,7 @@ mod graph;
 mod home;
 mod inputs;
 mod lab;
+mod locks;
 mod logs;
 mod node;
 mod nodes;
@@ -67,6 +68,7 @@ async fn perform(cli: Cli, output: &Output, logs: &logs::Logs) -> Outcome<Exit> 
         Command::Schedules { command } => schedules::schedules(common, command, output).await,
         Command::Node => node::node(common, output).await,
         Command::Windows { command } => windows::windows(common, command, output).await,
+        Command::Locks { command } => locks::locks(common, command, output).await,
         Command::Resume(arguments) => resume::resume(common, arguments, output, logs).await,
         Command::Lab(arguments) => lab::serve(common, arguments, output).await,
     }

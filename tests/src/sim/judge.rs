@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         }
         let Some(state) = state else { panic!("its journal is empty") };
         if ended {
-            Invariants::check_end(&self.plan, &state);
+            invariants.check_end(&self.plan, &state);
         }
         state
     }

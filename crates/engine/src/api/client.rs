@@ -9,7 +9,7 @@ use crate::{
     model::{RunId, Workflow},
     runtime::{Outcome, Shared, decode, outgoing},
     step::Effect,
-    store::{JournalRow, RunFilter, RunRecord, Store},
+    store::{JournalRow, LockQuery, LockRecord, RunFilter, RunRecord, Store},
 };
 
 /// How many journal rows are read at once.
@@ -53,6 +53,14 @@ impl Client {
     /// What the store says.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, EngineError> {
         Ok(self.store.runs(filter).await?)
+    }
+
+    /// Who holds locks and slots of limits, and who waits for them, by ticket.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn locks(&self, query: &LockQuery) -> Result<Vec<LockRecord>, EngineError> {
+        Ok(self.store.locks(query).await?)
     }
 
     /// The journal of a run from a row on, all of it.

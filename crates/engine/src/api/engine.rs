@@ -83,7 +83,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownWorkflow`], [`EngineError::Input`], or what the store says.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, EngineError> {
-        let RunRequest { workflow, input, idempotency_key, labels } = request;
+        let RunRequest { workflow, input, idempotency_key, labels, priority } = request;
         let version = self.version_of(&workflow).await?;
         let shared = &self.node.shared;
         let deployed = shared.plans.get(version, &*shared.store, &shared.registry).await?;
@@ -91,9 +91,20 @@ impl Engine {
             .check_input(input)
             .map_err(|problems| EngineError::Input { workflow: workflow.clone(), problems })?;
         self.check_windows(&deployed, &workflow).await?;
+        let priority = priority.unwrap_or(deployed.plan.priority);
         let run = shared.new_run_id();
         let input = Arc::new(input);
-        let created = Created { run, workflow, version, input, parent: None, root: run, labels };
+        let created = Created {
+            run,
+            workflow,
+            version,
+            input,
+            parent: None,
+            root: run,
+            held: Vec::new(),
+            priority,
+            labels,
+        };
         let (reply, answer) = oneshot::channel();
         let (outcome, wait) = oneshot::channel();
         let start =
@@ -279,6 +290,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// At most `max` steps of this executor are under way at the same time, counted over all nodes
+    /// that set the limit; the others wait. Cleanups and undos don't.
+    #[must_use]
+    pub fn limit_executor(mut self, executor: impl Into<String>, max: u32) -> Self {
+        self.config.executor_limits.insert(executor.into(), max.max(1));
         self
     }
 

@@ -234,6 +234,9 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::ChildEnded { .. }
         | Event::TimedOut { .. }
         | Event::Window { .. }
+        | Event::LocksWanted { .. }
+        | Event::LocksGranted { .. }
+        | Event::LocksRefused { .. }
         | Event::CancelRequested(_)
         | Event::RunTimedOut
         | Event::Finishing { .. }

@@ -11,6 +11,7 @@ pub struct RunRequest {
     pub(super) input: Value,
     pub(super) idempotency_key: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) priority: Option<u8>,
 }
 
 impl RunRequest {
@@ -31,6 +32,14 @@ impl RunRequest {
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Which of those that wait for locks and limits comes first: 0 to 9, higher before lower;
+    /// without it the workflow's. Child runs inherit it.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority.min(9));
         self
     }
 

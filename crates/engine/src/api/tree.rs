@@ -11,7 +11,7 @@ use crate::{
     machine::{
         Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef, WindowWait,
     },
-    model::{RunId, StepError, Timestamp},
+    model::{LockClaim, RunId, StepError, Timestamp},
     step::Holding,
 };
 
@@ -99,6 +99,9 @@ pub struct StepView {
     pub evidence: Option<Arc<Value>>,
     /// What an attempt holds on its target and has not given back.
     pub holdings: Vec<Holding>,
+    /// The locks and limits that it waits for before it can start.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<LockClaim>,
     /// The child run.
     pub child: Option<RunId>,
     /// Of a map or roll-out: how many items there are, have ended, and failed.
@@ -176,6 +179,9 @@ impl RunView {
         }
         view.started_at = times.map(|it| it.0).filter(|_| started);
         view.ended_at = times.and_then(|it| it.1).filter(|_| started);
+        if let Some(queued) = self.state.queued(step).filter(|queued| !queued.granted) {
+            view.waits_for.clone_from(&queued.claims);
+        }
         match &state.inner {
             Inner::None => {}
             Inner::Child(run) => view.child = Some(*run),
@@ -267,6 +273,7 @@ impl RunView {
             waits: None,
             evidence,
             holdings: execution.map(|it| it.holdings.clone()).unwrap_or_default(),
+            waits_for: Vec::new(),
             child: None,
             items: None,
             wave: None,
@@ -340,6 +347,7 @@ impl RunView {
             waits: None,
             evidence: None,
             holdings: Vec::new(),
+            waits_for: Vec::new(),
             child: None,
             items: None,
             wave: None,

@@ -110,9 +110,12 @@ impl RunView {
             return Ok(());
         }
         self.state.apply(&self.plan, event, at)?;
+        // Looking changes nothing.
+        let _ = self.state.take_lock_changes();
         self.note(event, at);
-        // What waits for a window has not started.
-        let touched = event.step().filter(|_| !matches!(event, Event::Window { .. }));
+        // What waits for a window or a lock has not started.
+        let waits = matches!(event, Event::Window { .. } | Event::LocksWanted { .. });
+        let touched = event.step().filter(|_| !waits);
         if let Some(step) = touched {
             self.note_time(step, at);
         }
@@ -191,6 +194,9 @@ impl RunView {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::Window { .. }
+            | Event::LocksWanted { .. }
+            | Event::LocksGranted { .. }
+            | Event::LocksRefused { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. } => {}
@@ -254,6 +260,9 @@ impl RunView {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::Window { .. }
+            | Event::LocksWanted { .. }
+            | Event::LocksGranted { .. }
+            | Event::LocksRefused { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

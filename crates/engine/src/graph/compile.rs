@@ -7,6 +7,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
+    locks::LocksPlan,
     plan::{
         ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
         RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WaitPlan,
@@ -50,6 +51,8 @@ pub fn compile(
         [] => None,
         steps => Some(compiler.scope(None, steps, None)?),
     };
+    "locks".clone_into(&mut compiler.at);
+    let locks = LocksPlan::of_workflow(workflow).map_err(|problem| compiler.error(problem))?;
     Ok(Plan {
         name: workflow.name.clone(),
         version: workflow.version(),
@@ -58,6 +61,8 @@ pub fn compile(
         window,
         scopes: compiler.scopes,
         steps: compiler.steps.into_iter().flatten().collect(),
+        locks,
+        priority: workflow.priority,
     })
 }
 
@@ -156,6 +161,10 @@ impl Compiler<'_> {
             Some(Timeout::Simple(_)) | None => None,
             Some(Timeout::Full(parts)) => parts.total.map(|total| total.0),
         };
+        let timeout = step.timeout.as_ref().or(self.workflow.defaults.timeout.as_ref());
+        let queue = timeout.and_then(Timeout::queue).map(|wait| wait.0);
+        let locks = LocksPlan::compile(&step.locks, &step.limits, queue);
+        let locks = locks.map_err(|problem| self.error(problem))?.map(Box::new);
         Ok(StepPlan {
             id: step.id.clone(),
             when,
@@ -163,6 +172,7 @@ impl Compiler<'_> {
             needs,
             needed_by,
             kind: self.kind(scope, step)?,
+            locks,
             total_timeout,
             on_error: step.on_error,
             cleanup,

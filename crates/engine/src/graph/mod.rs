@@ -3,6 +3,7 @@
 
 pub mod check;
 mod compile;
+mod locks;
 mod plan;
 pub mod render;
 mod setting;
@@ -10,6 +11,7 @@ mod window;
 
 pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
 pub use compile::{PlanError, compile};
+pub use locks::LocksPlan;
 pub use plan::{
     ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
     RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WAVE, WAVE_ITEMS,

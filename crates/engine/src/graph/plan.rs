@@ -4,6 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
+    locks::LocksPlan,
     setting::{RetryPlan, SettingPlan},
     window::WindowPlan,
 };
@@ -38,6 +39,10 @@ pub struct Plan {
     pub steps: Vec<StepPlan>,
     /// The maintenance window in which a run begins.
     pub window: Option<WindowPlan>,
+    /// What a run asks for before its first step.
+    pub locks: Option<LocksPlan>,
+    /// The priority of runs that are started without one.
+    pub priority: u8,
 }
 
 impl Plan {
@@ -99,6 +104,8 @@ pub struct StepPlan {
     pub needed_by: Vec<u32>,
     /// What it does.
     pub kind: KindPlan,
+    /// What it asks for before it starts.
+    pub locks: Option<Box<LocksPlan>>,
     /// How long the whole of it may take.
     pub total_timeout: Option<Duration>,
     /// What its failure means.

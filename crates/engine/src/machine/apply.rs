@@ -87,6 +87,11 @@ impl RunState {
             }
             Event::TimedOut { step } => self.timed_out(plan, event, *step),
             Event::Window { step, what } => self.window_event(event, *step, what),
+            Event::LocksWanted { step, claims } => {
+                self.locks_wanted(plan, event, (*step, claims), at)
+            }
+            Event::LocksGranted { step } => self.locks_granted(plan, event, *step),
+            Event::LocksRefused { error } => self.locks_refused(event, error),
             Event::CancelRequested(cancel) => {
                 self.cancel = Some(cancel.clone());
                 self.stop_scope(plan, Self::ROOT);
@@ -206,6 +211,7 @@ impl RunState {
         if let Inner::Wait(until) = self.step(step).inner {
             self.timers.remove(&(until, TaskRef::main(step), TimerKind::Wait));
         }
+        self.give_up_settled(plan, step, was_active);
         let completed = self.step(step).main.phase == Phase::Completed;
         if completed && step_plan.undo.is_some() {
             self.owe(TaskRef::undo(step));
@@ -243,6 +249,9 @@ impl RunState {
         }
         if failed || cancelled {
             self.forget_gates_of(scope);
+        }
+        if self.scope(scope).halted {
+            self.stop_waiting(scope);
         }
         if let Some(jump) = jump.or(step_plan.next).filter(|_| completed) {
             self.jump(plan, scope, place, jump);

@@ -175,6 +175,10 @@ impl RunState {
             let late = task.is_main() && self.step(task.step).main.timed_out;
             let error = if late { Arc::new(self.time_error(plan, task.step)) } else { error };
             let evidence = json!({ "reason": format!("{what} failed"), "error": &*error });
+            if task.is_main() && self.step(task.step).main.attempt == 0 {
+                // It did not start: nothing of it needs its locks.
+                self.give_up_locks(Some(task.step));
+            }
             self.set_phase(task, Phase::Attention(Arc::new(evidence)));
             return;
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{
     event::{Event, Role, StepRef, TaskRef},
     halt::stopped,
+    lock::LockHolding,
     state::{IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
     view::View,
 };
@@ -54,6 +55,8 @@ pub enum Command {
         version: Version,
         /// Its input.
         input: Value,
+        /// What is held around it.
+        held: Vec<LockHolding>,
     },
     /// Ask a child run to stop; goes into the same commit.
     StopChild {
@@ -163,6 +166,8 @@ impl Pass<'_, '_> {
                 (TimerKind::Total, Some(phase)) if !phase.is_final() => {
                     self.emit(Event::TimedOut { step: task.step })?;
                 }
+                (TimerKind::Queue, _) => self.waited_too_long(Some(task.step))?,
+                (TimerKind::RunQueue, _) => self.waited_too_long(None)?,
                 (TimerKind::Window | TimerKind::RunWindow, _) => self.window_due(kind, task.step),
                 (TimerKind::Wait, Some(Phase::Running)) => self.wait_over(task.step)?,
                 (TimerKind::Iterate, Some(Phase::Running)) => self.pause_over(task.step)?,
@@ -232,6 +237,10 @@ impl Pass<'_, '_> {
         let (attempt, under_way) = (execution.resume_as, execution.under_way);
         if self.state.is_stopped(task) && !under_way {
             return self.emit(failed_for_good(task, stopped()));
+        }
+        // One that never had its locks: a step of `finally` that a person lets try again.
+        if task.is_main() && !self.holds_locks(task.step)? {
+            return Ok(());
         }
         self.start_attempt(task, attempt)
     }
@@ -331,7 +340,9 @@ impl RunState {
         while let Some(todo) = self.todo.front() {
             let stale = match *todo {
                 Todo::Ready(step) => {
-                    self.step(step).main.phase != Phase::Pending || self.is_before_window(step)
+                    self.step(step).main.phase != Phase::Pending
+                        || self.is_before_window(step)
+                        || self.is_before_locks(step)
                 }
                 Todo::Items(step) => match &self.step(step).inner {
                     Inner::Repeat(_) => {

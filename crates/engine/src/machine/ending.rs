@@ -122,6 +122,7 @@ impl RunState {
         }
         self.status = status;
         self.deadline = None;
+        self.give_up_all_locks();
         self.todo.clear();
         self.timers.clear();
         Ok(())
@@ -140,7 +141,9 @@ impl Pass<'_, '_> {
             Some(status) => status,
             None => self.state.final_status(result),
         };
-        if self.state.ending.is_none() && self.plan.finally.is_some() {
+        // A run that never had its locks has not begun.
+        let begun = self.plan.locks.is_none() || self.state.has_run_locks();
+        if begun && self.state.ending.is_none() && self.plan.finally.is_some() {
             return self.emit(Event::Finishing { status, output });
         }
         self.emit(Event::Ended { status, output })?;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{rollout::Waves, window::WindowEvent};
+use super::{lock::LockHolding, rollout::Waves, window::WindowEvent};
 use crate::{
-    model::{NodeId, RunId, RunStatus, StepError, Timestamp, Version},
+    model::{LockClaim, NodeId, RunId, RunStatus, StepError, Timestamp, Version},
     step::{Holding, Observation, SubtaskReport},
 };
 
@@ -120,9 +120,20 @@ pub struct Created {
     pub parent: Option<ParentLink>,
     /// The run at the top of the family.
     pub root: RunId,
+    /// What is held around it: by the step that started it, and whatever that stands in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<LockHolding>,
+    /// Which of those that wait comes first: higher before lower.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: u8,
     /// For people and queries.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+const fn is_zero(priority: &u8) -> bool {
+    *priority == 0
 }
 
 /// Who cancelled, and why.
@@ -455,6 +466,25 @@ pub enum Event {
         #[serde(flatten)]
         what: WindowEvent,
     },
+    /// Something has to be held before the step, or the run, can start; from here on it waits.
+    LocksWanted {
+        /// The step; none: the run itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepRef>,
+        /// What.
+        claims: Vec<LockClaim>,
+    },
+    /// It is held.
+    LocksGranted {
+        /// The step; none: the run itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepRef>,
+    },
+    /// The run can't have what it needs before its first step, or not in time.
+    LocksRefused {
+        /// Why.
+        error: Arc<StepError>,
+    },
     /// Somebody wants the run to stop.
     CancelRequested(Cancel),
     /// The time of the run is over: it stops as if it had been cancelled.
@@ -515,6 +545,9 @@ impl Event {
             Self::ChildEnded { .. } => "child_ended",
             Self::TimedOut { .. } => "timed_out",
             Self::Window { .. } => "window",
+            Self::LocksWanted { .. } => "locks_wanted",
+            Self::LocksGranted { .. } => "locks_granted",
+            Self::LocksRefused { .. } => "locks_refused",
             Self::CancelRequested(_) => "cancel_requested",
             Self::RunTimedOut => "run_timed_out",
             Self::Finishing { .. } => "finishing",
@@ -554,8 +587,11 @@ impl Event {
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),
-            Self::Window { step, .. } => *step,
-            Self::Created(_)
+            Self::Window { step, .. }
+            | Self::LocksWanted { step, .. }
+            | Self::LocksGranted { step } => *step,
+            Self::LocksRefused { .. }
+            | Self::Created(_)
             | Self::Claimed { .. }
             | Self::ScopeFailed { .. }
             | Self::Closed { .. }

@@ -44,6 +44,7 @@ impl RunState {
         for step in (first..first + len).map(StepRef) {
             self.stop_step(plan, step);
         }
+        self.stop_waiting(scope);
         self.check_drained(scope);
     }
 

@@ -9,6 +9,7 @@ use super::{
     decide::{Env, Turn, advance, task_plan},
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
     holding::{holds, revoke_ended},
+    lock::Queued,
     state::{IllegalEvent, Inner, Phase, RunState},
     view::View,
     window::WindowInput,
@@ -111,6 +112,13 @@ pub enum Input {
         output: Value,
         /// The errors it gathered.
         errors: Vec<RunError>,
+    },
+    /// What was asked for is held: the store's word.
+    LocksGranted {
+        /// The step; none: the run itself.
+        step: Option<StepRef>,
+        /// The number of the request.
+        request: u32,
     },
     /// Somebody wants the run to stop.
     Cancel(Cancel),
@@ -220,6 +228,14 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
                 && waiting.main.phase == Phase::Running;
             let output = Arc::new(output);
             waits.then_some(Event::ChildEnded { step, status, output, errors })
+        }
+        Input::LocksGranted { step, request } => {
+            let queued = match step {
+                Some(step) => state.queued(step),
+                None => state.run_queued(),
+            };
+            let waits = |queued: &&Queued| !queued.granted && queued.request == request;
+            queued.filter(waits).map(|_| Event::LocksGranted { step })
         }
         Input::Cancel(cancel) => {
             // What is done however a run ends is not stopped, and its status is settled.

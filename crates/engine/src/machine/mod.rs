@@ -18,6 +18,7 @@ mod halt;
 mod holding;
 mod input;
 mod items;
+mod lock;
 mod open;
 mod owed;
 mod ready;
@@ -37,6 +38,7 @@ pub use event::{
 };
 pub use input::{Input, absorb, react};
 pub use items::MapState;
+pub use lock::{LockBook, LockChange, LockHolding, Queued};
 pub use owed::Obligation;
 pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use state::{

@@ -235,6 +235,7 @@ impl RunState {
         state.unsettled = 0;
         state.closed = true;
         state.output = output.cloned();
+        self.give_up_scope(scope);
         self.float_undos(scope);
     }
 

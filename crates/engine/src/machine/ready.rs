@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     decide::{Command, Pass, failed_for_good},
     event::{Event, Opening, SkipReason, StepRef, TaskRef},
+    lock::LockHolding,
     state::{IllegalEvent, Inner, Phase},
 };
 use crate::{
@@ -23,9 +24,17 @@ impl Pass<'_, '_> {
         if state.main.phase != Phase::Pending || self.state.scope(state.scope).halted {
             return Ok(());
         }
+        if self.plan.locks.is_some() && !self.state.has_run_locks() {
+            // A window first: nobody holds anything for days before it opens.
+            if self.is_in_run_window(step)? {
+                self.want_run_locks()?;
+            }
+            return Ok(());
+        }
         let task = TaskRef::main(step);
         let plan = self.state.plan_of(self.plan, step);
-        if let Some(when) = &plan.when {
+        let asked = plan.locks.is_some() && self.state.queued(step).is_some();
+        if let Some(when) = plan.when.as_ref().filter(|_| !asked) {
             match when.eval(&self.view(task)) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -34,7 +43,8 @@ impl Pass<'_, '_> {
                 Err(error) => return self.emit(failed_for_good(task, error.into())),
             }
         }
-        if !self.is_in_window(step)? {
+        let has_locks = self.state.plan_of(self.plan, step).locks.is_some();
+        if !self.is_in_window(step)? || (has_locks && !self.holds_locks(step)?) {
             return Ok(());
         }
         let started = match &plan.kind {
@@ -81,7 +91,8 @@ impl Pass<'_, '_> {
         let random = (u128::from((self.env.random)()) << 64) | u128::from((self.env.random)());
         let run = RunId::from_parts(self.env.now, random);
         self.emit(Event::ChildStarted { step: task.step, run })?;
-        self.turn.commands.push(start_child(task.step, run, child, input));
+        let held = self.state.held_around(Some(task.step));
+        self.turn.commands.push(start_child(task.step, run, child, (input, held)));
         Ok(())
     }
 
@@ -91,12 +102,18 @@ impl Pass<'_, '_> {
         let (Phase::Running, Inner::Child(run)) = (&state.main.phase, &state.inner) else { return };
         let KindPlan::Child(child) = &self.state.plan_of(self.plan, step).kind else { return };
         if let Ok(input) = child.with.eval(&self.view(TaskRef::main(step))) {
-            self.turn.commands.push(start_child(step, *run, child, input));
+            let held = self.state.held_around(Some(step));
+            self.turn.commands.push(start_child(step, *run, child, (input, held)));
         }
     }
 }
 
-fn start_child(step: StepRef, run: RunId, child: &ChildPlan, input: Value) -> Command {
+fn start_child(
+    step: StepRef,
+    run: RunId,
+    child: &ChildPlan,
+    (input, held): (Value, Vec<LockHolding>),
+) -> Command {
     let workflow = child.workflow.clone();
-    Command::StartChild { step, run, workflow, version: child.version, input }
+    Command::StartChild { step, run, workflow, version: child.version, input, held }
 }

@@ -12,6 +12,7 @@ use super::{
     ending::Ending,
     event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
     items::MapState,
+    lock::LockBook,
     owed::Obligation,
     window::Gates,
 };
@@ -297,6 +298,10 @@ pub(super) enum TimerKind {
     RunWindow,
     Wait,
     Iterate,
+    /// A step's wait for locks.
+    Queue,
+    /// The run's.
+    RunQueue,
 }
 
 /// The state of a run.
@@ -336,6 +341,8 @@ pub struct RunState {
     pub(super) obligations: u32,
     /// Who waits for a maintenance window.
     pub(super) gates: Gates,
+    /// What it and its steps hold or wait for; none: nothing was ever asked for.
+    pub(super) locks: Option<Box<LockBook>>,
     pub(super) todo: VecDeque<Todo>,
     pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
 }
@@ -361,6 +368,7 @@ impl RunState {
             deadline: None,
             obligations: 0,
             gates: Gates::default(),
+            locks: None,
             todo: VecDeque::new(),
             timers: BTreeSet::new(),
         };
@@ -451,5 +459,7 @@ pub fn fold(
             }
         }
     }
+    // What the events changed about locks went in with them.
+    let _ = state.as_mut().map(RunState::take_lock_changes);
     Ok(state)
 }

@@ -196,7 +196,8 @@ impl RunState {
             WindowEvent::Overridden { .. } => self.gates.put(step, Gate::Overridden),
         }
         match (step, what) {
-            (_, WindowEvent::Awaited(_)) => {}
+            // What is held would be held until the window opens: it is asked for again then.
+            (_, WindowEvent::Awaited(_)) => self.give_up_locks(step),
             (Some(step), _) => self.todo.push_back(Todo::Ready(step)),
             (None, _) => self.look_at_first_steps(),
         }
@@ -207,6 +208,13 @@ impl RunState {
     pub(super) fn forget_gate(&mut self, step: Option<StepRef>) {
         if let Some(Gate::Waits(wait)) = self.gates.take(step) {
             self.timers.remove(&timer(step, wait.look_at));
+        }
+    }
+
+    /// What else the run had to wait for may have taken longer than its window is open.
+    pub(super) fn look_at_run_window_again(&mut self) {
+        if matches!(self.gates.run, Some(Gate::Entered { .. })) {
+            self.gates.run = None;
         }
     }
 
@@ -275,11 +283,23 @@ impl Pass<'_, '_> {
     /// Whether a step may start as far as windows go: the run's own and the step's. Records what it
     /// waits for, or why it never can start.
     pub(super) fn is_in_window(&mut self, step: StepRef) -> Result<bool, IllegalEvent> {
-        let plan = self.plan;
-        let scope = self.state.step(step).scope;
-        if self.state.in_finally(scope) {
+        if self.state.in_finally(self.state.step(step).scope) {
             return Ok(true);
         }
+        if !self.is_in_run_window(step)? {
+            return Ok(false);
+        }
+        let plan = self.plan;
+        match &self.state.plan_of(plan, step).window {
+            Some(window) => self.enter(Some(step), step, window),
+            None => Ok(true),
+        }
+    }
+
+    /// Whether a step may start as far as the run's own window goes.
+    pub(super) fn is_in_run_window(&mut self, step: StepRef) -> Result<bool, IllegalEvent> {
+        let plan = self.plan;
+        let scope = self.state.step(step).scope;
         if let Some(window) = &plan.window
             && scope == RunState::ROOT
             && !matches!(self.state.gates.run, Some(Gate::Entered { .. } | Gate::Overridden))
@@ -287,10 +307,7 @@ impl Pass<'_, '_> {
         {
             return Ok(false);
         }
-        match &self.state.plan_of(plan, step).window {
-            Some(window) => self.enter(Some(step), step, window),
-            None => Ok(true),
-        }
+        Ok(true)
     }
 
     fn enter(
@@ -353,6 +370,8 @@ impl Pass<'_, '_> {
             | TimerKind::Revoke
             | TimerKind::Soak
             | TimerKind::Total
+            | TimerKind::Queue
+            | TimerKind::RunQueue
             | TimerKind::Wait
             | TimerKind::Iterate => {}
         }

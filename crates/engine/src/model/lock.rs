@@ -155,9 +155,17 @@ impl LockClaim {
         Self { name, slot: None }
     }
 
-    /// Where it stands in the order in which things are taken: locks, then slots, each by name.
-    pub const fn rank(&self) -> (bool, &LockPath) {
-        (self.slot.is_some(), &self.name)
+    /// Where it stands in the order in which things are taken: the slots of whole workflows, locks
+    /// by name, slots of limits by name, slots of executors. Workflows call each other in one direction
+    /// alone, so the slots of theirs need no order among themselves.
+    pub fn rank(&self) -> (u8, Option<&LockPath>) {
+        match self.slot {
+            None => (1, Some(&self.name)),
+            Some(_) if self.name.as_str().starts_with("workflow/") => (0, None),
+            // Of a task: nothing is taken inside of it.
+            Some(_) if self.name.as_str().starts_with("executor/") => (3, None),
+            Some(_) => (2, Some(&self.name)),
+        }
     }
 }
 

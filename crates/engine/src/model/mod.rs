@@ -8,6 +8,7 @@ mod condition;
 mod duration;
 mod error;
 mod ids;
+mod limit;
 mod lock;
 mod moment;
 #[cfg(feature = "testing")]
@@ -29,6 +30,7 @@ pub use condition::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator};
 pub use duration::{HumanDuration, InvalidDuration};
 pub use error::{ErrorClass, StepError};
 pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
+pub use limit::{Concurrency, Limit};
 pub use lock::{InvalidLockPath, LockClaim, LockHolder, LockPath, Slot, out_of_order};
 pub use moment::{InvalidMoment, Moment};
 pub use policy::{

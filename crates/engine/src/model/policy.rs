@@ -99,6 +99,16 @@ impl Timeout {
     }
 }
 
+impl Timeout {
+    /// The time of waiting for locks and limits.
+    pub fn queue(&self) -> Option<HumanDuration> {
+        match self {
+            Self::Simple(_) => None,
+            Self::Full(parts) => parts.queue,
+        }
+    }
+}
+
 /// The long form of a time-out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,6 +123,9 @@ pub struct TimeoutParts {
     /// a silence. It is then told to stop and ends as timed out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heartbeat: Option<HumanDuration>,
+    /// Of waiting for locks and limits, which the other times do not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<HumanDuration>,
 }
 
 /// What a failure means for the scope that holds the step or item.

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Amount, Cleanup, Condition, OnError, Repeat, Retry, Rollout, Timeout, Undo, Version, Wait,
-    WaitFor, WindowUse,
+    Amount, Cleanup, Condition, Limit, OnError, Repeat, Retry, Rollout, Timeout, Undo, Version,
+    Wait, WaitFor, WindowUse,
 };
 
 /// A node of a workflow.
@@ -36,6 +36,13 @@ pub struct Step {
     /// How long it may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Timeout>,
+    /// Names of locks that are held from the step's start to its end; each may be a template, which gives a
+    /// name or a list of them. A lock excludes all whose names are the same, above it or below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<String>,
+    /// Limits that a slot of is held for as long as the step is under way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
     /// What its failure means for its list.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
@@ -62,6 +69,8 @@ impl Step {
             kind,
             retry: None,
             timeout: None,
+            locks: Vec::new(),
+            limits: Vec::new(),
             on_error: OnError::default(),
             cleanup: None,
             undo: None,

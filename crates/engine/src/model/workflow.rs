@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Defaults, HumanDuration, Step, Version, WindowUse};
+use super::{Concurrency, Defaults, HumanDuration, Limit, Step, Version, WindowUse};
 
 /// A definition. Named; identified by the hash of its canonical form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,22 @@ pub struct Workflow {
     /// The maintenance window in which its runs begin: until then they wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowUse>,
+    /// Names of locks that are held by the whole run; each may be a template, which gives a
+    /// name or a list of them. A lock excludes all whose names are the same, above it or below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<String>,
+    /// Limits that a slot of is held by the whole run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// How many runs of the workflow are under way at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// How long a run may wait for its locks and limits before it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_timeout: Option<HumanDuration>,
+    /// Which of those that wait comes first: 0 to 9, higher before lower.
+    #[serde(default, skip_serializing_if = "super::step::is_default")]
+    pub priority: u8,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Steps that run at the end, however a run ends; they see `run.status` and `run.errors`.

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::{
     calendar::Windows,
-    machine::{Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
+    machine::{self, Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
     model::{RunId, RunStatus, StepError, Timestamp},
-    store::{Append, InboxId, NewRun, Outgoing, RunUpdate},
+    store::{Append, InboxId, LockChange, LockRequest, NewRun, Outgoing, RunUpdate},
 };
 
 /// An attempt or observation under way on this node.
@@ -149,6 +149,8 @@ impl ActiveRun {
             release: pending.leaves,
         });
         self.row_status = row_status;
+        let changes = self.state.take_lock_changes();
+        let locks = changes.into_iter().map(|change| self.lock_change(change)).collect();
         let append = Append {
             run: self.id(),
             seq: self.next_seq,
@@ -159,7 +161,7 @@ impl ActiveRun {
             update,
             consumed: std::mem::take(&mut self.consumed),
             send: self.messages(&pending.commands),
-            locks: Vec::new(),
+            locks,
         };
         (Some(append), pending)
     }
@@ -176,6 +178,26 @@ impl ActiveRun {
         }
         let soon = shared.clock.now().after(shared.config.park_after);
         state.next_timer().is_none_or(|due| due > soon)
+    }
+
+    /// A change of locks as the store takes it.
+    fn lock_change(&self, change: machine::LockChange) -> LockChange {
+        match change {
+            machine::LockChange::Want { step, request, label, claims, within } => {
+                LockChange::Want(Box::new(LockRequest {
+                    step: step.map(|step| step.0),
+                    label,
+                    claims,
+                    within,
+                    priority: self.state.created.priority,
+                    message: encode(&Input::LocksGranted { step, request }),
+                }))
+            }
+            machine::LockChange::Release { step } => {
+                LockChange::Release { step: step.map(|step| step.0) }
+            }
+            machine::LockChange::ReleaseAll => LockChange::ReleaseAll,
+        }
     }
 
     /// What other runs are told with this append.
@@ -245,6 +267,7 @@ impl ActiveRun {
             | Input::Release { .. }
             | Input::Report { .. }
             | Input::ChildEnded { .. }
+            | Input::LocksGranted { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
             | Input::Window(_)

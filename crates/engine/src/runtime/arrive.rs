@@ -99,6 +99,7 @@ impl Shard {
             | Input::Release { .. }
             | Input::Report { .. }
             | Input::ChildEnded { .. }
+            | Input::LocksGranted { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
             | Input::Window(_)
@@ -215,6 +216,7 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::Release { .. }
         | Input::Report { .. }
         | Input::ChildEnded { .. }
+        | Input::LocksGranted { .. }
         | Input::Cancel(_)
         | Input::Resolve { .. }
         | Input::Window(_)

@@ -1,6 +1,6 @@
 //! How a node behaves.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::store::ClaimScope;
 
@@ -25,6 +25,9 @@ pub struct Config {
     pub stop_grace: Duration,
     /// How long a reported sub-task may wait for a commit to ride along with.
     pub report_delay: Duration,
+    /// How many steps of an executor are under way at the same time, on all nodes that say so.
+    /// Their cleanups and undos are not counted: obligations don't wait.
+    pub executor_limits: BTreeMap<String, u32>,
     /// Which runs the node takes over; `None`: none, it only carries on what it started.
     pub claims: Option<ClaimScope>,
     /// Decides all of the node's randomness (ids, jitter), so that a test can be repeated. Two
@@ -43,6 +46,7 @@ impl Default for Config {
             max_active: 10_000,
             stop_grace: Duration::from_secs(10),
             report_delay: Duration::from_millis(500),
+            executor_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
             seed: None,
         }

@@ -34,6 +34,10 @@ impl Shard {
             return;
         }
         let Some(outcomes) = self.write(&batch).await else { return };
+        // Mail that this batch made in other runs by letting go of locks.
+        for run in self.writer.take_granted() {
+            self.shared.tell(run, Message::Look(run));
+        }
         for ((append, pending), outcome) in batch.iter().zip(pending).zip(outcomes) {
             self.settle(append, pending, outcome);
         }

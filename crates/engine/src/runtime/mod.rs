@@ -85,7 +85,7 @@ impl Node {
             parked: Notify::new(),
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
-            plans: plans::Plans::default(),
+            plans: plans::Plans::new(config.executor_limits.clone()),
             permits: Semaphore::new(config.max_in_flight),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,

@@ -9,7 +9,7 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    machine::{Call, Command, Created, Input, ParentLink, StepRef},
+    machine::{Call, Command, Created, Input, LockHolding, ParentLink, StepRef},
     model::{RunId, RunStatus, StepError, Version},
 };
 
@@ -24,8 +24,8 @@ impl Shard {
                     run.stop(task);
                 }
             }
-            Command::StartChild { step, run, workflow, version, input } => {
-                self.start_child(id, step, (run, workflow, version, input));
+            Command::StartChild { step, run, workflow, version, input, held } => {
+                self.start_child(id, step, (run, workflow, version, input, held));
             }
             // Told with the commit; see `ActiveRun::messages`.
             Command::StopChild { .. } | Command::Ended { .. } => {}
@@ -47,7 +47,13 @@ impl Shard {
         &mut self,
         parent: RunId,
         step: StepRef,
-        (run, workflow, version, input): (RunId, String, Version, serde_json::Value),
+        (run, workflow, version, input, held): (
+            RunId,
+            String,
+            Version,
+            serde_json::Value,
+            Vec<LockHolding>,
+        ),
     ) {
         let Some(active) = self.runs.get(&parent) else { return };
         let created = Created {
@@ -57,6 +63,8 @@ impl Shard {
             input: Arc::new(input),
             parent: Some(ParentLink { run: parent, step }),
             root: active.state.created.root,
+            held,
+            priority: active.state.created.priority,
             labels: std::collections::BTreeMap::new(),
         };
         let created = self.child_of(parent, created);

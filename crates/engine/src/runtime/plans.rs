@@ -1,7 +1,7 @@
 //! Workflows that can be run: their plans, kept by version.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, RwLock},
 };
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{
-    graph::{InputProblem, Plan, PlanError, compile, validate_input},
+    graph::{InputProblem, KindPlan, LocksPlan, Plan, PlanError, compile, validate_input},
     model::{Version, Workflow},
     step::Registry,
     store::{Store, StoreError},
@@ -41,9 +41,17 @@ pub enum PlanUnavailable {
 
 /// The plans of a node.
 #[derive(Default)]
-pub(crate) struct Plans(RwLock<HashMap<Version, Arc<Deployed>>>);
+pub(crate) struct Plans {
+    by_version: RwLock<HashMap<Version, Arc<Deployed>>>,
+    /// How many steps of an executor are under way at the same time, on all nodes.
+    limits: BTreeMap<String, u32>,
+}
 
 impl Plans {
+    pub(crate) fn new(limits: BTreeMap<String, u32>) -> Self {
+        Self { by_version: RwLock::default(), limits }
+    }
+
     /// Compiles a workflow and keeps its plan.
     pub(crate) fn add(
         &self,
@@ -51,11 +59,25 @@ impl Plans {
         registry: &Registry,
     ) -> Result<Arc<Deployed>, PlanError> {
         let effect_of = |name: &str| registry.get(name).map(|it| it.describe().effect);
-        let plan = compile(&workflow, &effect_of)?;
+        let mut plan = compile(&workflow, &effect_of)?;
+        if !self.limits.is_empty() {
+            self.limit(&mut plan);
+        }
         let version = plan.version;
         let deployed = Arc::new(Deployed { workflow, plan });
-        let mut plans = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut plans = self.by_version.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(Arc::clone(plans.entry(version).or_insert(deployed)))
+    }
+
+    /// What a run asks for is in its journal, so that a fold does not depend on these limits.
+    fn limit(&self, plan: &mut Plan) {
+        for step in &mut plan.steps {
+            if let KindPlan::Task(task) = &step.kind
+                && let Some(max) = self.limits.get(&task.uses)
+            {
+                LocksPlan::limit_executor(&mut step.locks, &task.uses, *max);
+            }
+        }
     }
 
     /// The plan of a version, from memory or the store.
@@ -76,7 +98,7 @@ impl Plans {
     }
 
     pub(crate) fn cached(&self, version: Version) -> Option<Arc<Deployed>> {
-        let plans = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let plans = self.by_version.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         plans.get(&version).cloned()
     }
 }

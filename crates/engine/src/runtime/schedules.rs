@@ -162,6 +162,8 @@ async fn start(
         input: Arc::new(input),
         parent: None,
         root: run,
+        held: Vec::new(),
+        priority: deployed.plan.priority,
         labels: labels(name, schedule),
     };
     let (reply, answer) = tokio::sync::oneshot::channel();

@@ -7,8 +7,8 @@ use rackwright_engine::{
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        Cancel, Command, Created, Env, Event, Input, RunState, StepRef, TaskRef, Turn, Verdict,
-        WindowInput, fold, react,
+        Cancel, Command, Created, Env, Event, Input, LockChange, RunState, StepRef, TaskRef, Turn,
+        Verdict, WindowInput, fold, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -23,6 +23,8 @@ pub(crate) enum Open {
     Observe(TaskRef),
     Revoke(TaskRef),
     Child(StepRef, RunId),
+    /// Waits for locks; none: the run itself.
+    Lock(Option<StepRef>, u32),
 }
 
 pub(crate) struct Driver {
@@ -67,6 +69,8 @@ impl Driver {
             input: Arc::new(json!({ "n": 3 })),
             parent: None,
             root: run,
+            held: Vec::new(),
+            priority: 0,
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());
@@ -113,6 +117,7 @@ impl Driver {
         react(&self.plan, &mut self.state, input, &mut env, &mut turn).expect("a legal turn");
         self.invariants.check_turn(&self.plan, before, &turn.events, self.now);
         self.journal.extend(turn.events.into_iter().map(|event| (self.now, event)));
+        self.change_locks();
         for command in turn.commands {
             match command {
                 Command::Run(call) => self.open.push(Open::Run(call.task, call.attempt)),
@@ -133,6 +138,19 @@ impl Driver {
                 Command::Stop { task } => self.stop(task),
                 Command::StopChild { run } => self.stop_child(run),
                 Command::Ended { .. } => {}
+            }
+        }
+    }
+
+    /// What the store does: it knows who waits, and grants it some time.
+    fn change_locks(&mut self) {
+        for change in self.state.take_lock_changes() {
+            match change {
+                LockChange::Want { step, request, .. } => self.open.push(Open::Lock(step, request)),
+                LockChange::Release { step } => {
+                    self.open.retain(|it| !matches!(it, Open::Lock(other, _) if *other == step));
+                }
+                LockChange::ReleaseAll => self.open.retain(|it| !matches!(it, Open::Lock(..))),
             }
         }
     }
@@ -252,6 +270,7 @@ impl Driver {
                 };
                 self.end_child(step, run, status);
             }
+            Open::Lock(step, request) => self.feed(Input::LocksGranted { step, request }),
         }
     }
 
@@ -272,7 +291,7 @@ impl Driver {
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
         assert_same(&folded, &self.state);
         self.state = folded;
-        self.open.retain(|open| matches!(open, Open::Child(..)));
+        self.open.retain(|open| matches!(open, Open::Child(..) | Open::Lock(..)));
         self.claim();
     }
 
@@ -297,7 +316,8 @@ impl Driver {
     pub(crate) fn finish(&self) {
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
         assert_same(&folded, &self.state);
-        Invariants::check_end(&self.plan, &self.state);
+        assert!(self.state.locks_held().is_empty(), "an ended run holds nothing");
+        self.invariants.check_end(&self.plan, &self.state);
     }
 }
 

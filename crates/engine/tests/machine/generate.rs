@@ -9,19 +9,28 @@ pub(crate) fn workflow() -> impl Strategy<Value = Workflow> {
     let finally = prop::option::weighted(0.3, list(1));
     let timeout = prop::option::weighted(0.2, Just("40s"));
     let window = prop::option::weighted(0.1, window());
-    (list(3), finally, timeout, window).prop_map(|(steps, finally, timeout, window)| {
-        let mut flow = json!({ "workflow": "random", "steps": steps });
-        if let Some(finally) = finally {
-            flow["finally"] = json!(finally);
-        }
-        if let Some(timeout) = timeout {
-            flow["timeout"] = json!(timeout);
-        }
-        if let Some(window) = window {
-            flow["window"] = window;
-        }
-        serde_json::from_value(flow).expect("the generator makes valid workflows")
-    })
+    let locks = prop_oneof![6 => Just(0), 1 => Just(1), 1 => Just(2)];
+    (list(3), finally, timeout, window, locks).prop_map(
+        |(steps, finally, timeout, window, locks)| {
+            let mut flow = json!({ "workflow": "random", "steps": steps });
+            if let Some(finally) = finally {
+                flow["finally"] = json!(finally);
+            }
+            if let Some(timeout) = timeout {
+                flow["timeout"] = json!(timeout);
+            }
+            if let Some(window) = window {
+                flow["window"] = window;
+            }
+            if locks > 0 {
+                flow["locks"] = json!(["a"]);
+            }
+            if locks > 1 {
+                flow["queue_timeout"] = json!("1s");
+            }
+            serde_json::from_value(flow).expect("the generator makes valid workflows")
+        },
+    )
 }
 
 /// A list whose steps run in order, or as a graph.
@@ -34,6 +43,20 @@ fn list(depth: u32) -> impl Strategy<Value = Vec<Value>> {
             let mut step = json!({ "id": format!("s{place}") });
             merge(&mut step, kind);
             merge_policies(&mut step, policies);
+            // Mostly the one lock that may be taken again, sometimes one that comes before it.
+            match (bits >> 32) % 16 {
+                0 | 1 => step["locks"] = json!(["b"]),
+                2 => step["locks"] = json!(["{{ input.n }}"]),
+                3 => step["limits"] = json!([{ "name": "l", "max": 1 }]),
+                _ => {}
+            }
+            // Refused when a file is loaded: it may wait in a circle.
+            if graph
+                && step.get("cleanup").is_some()
+                && let Value::Object(step) = &mut step
+            {
+                step.remove("locks");
+            }
             if graph {
                 let needs: Vec<_> = (0..place)
                     .filter(|before| bits >> before & 1 == 1)

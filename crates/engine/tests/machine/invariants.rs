@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use rackwright_engine::{
     RunStatus,
     graph::{KindPlan, Plan},
-    machine::{Event, Inner, Phase, Role, RunState, ScopeRef, SkipReason, Stage, StepRef, TaskRef},
+    machine::{
+        Event, Inner, Phase, Queued, Role, RunState, ScopeRef, SkipReason, Stage, StepRef, TaskRef,
+    },
     model::{CleanupPolicy, OnError, OnHalt, Timestamp},
 };
 
@@ -13,6 +15,8 @@ use rackwright_engine::{
 pub(crate) struct Invariants {
     completed: HashSet<TaskRef>,
     starts: HashMap<TaskRef, u32>,
+    /// The run had its locks.
+    begun: bool,
 }
 
 impl Invariants {
@@ -38,10 +42,13 @@ impl Invariants {
                 | Event::ChildStarted { step, .. }
                 | Event::WaitStarted { step, .. } => {
                     assert_needs_met(plan, &state, *step);
-                    assert_may_start(&state, *step);
+                    assert_may_start(plan, &state, *step);
                     assert_in_window(plan, &state, *step);
                 }
-                Event::IterationStarted { step, .. } => assert_next_iteration(&state, *step, now),
+                Event::IterationStarted { step, .. } => {
+                    assert_next_iteration(plan, &state, *step, now)
+                }
+                Event::LocksGranted { step: None } => self.begun = true,
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
                 Event::WaveSoaking { step, .. }
                 | Event::GateOpened { step, .. }
@@ -69,6 +76,9 @@ impl Invariants {
                 | Event::TimedOut { .. }
                 | Event::RolloutUndone { .. }
                 | Event::Window { .. }
+                | Event::LocksWanted { .. }
+                | Event::LocksGranted { step: Some(_) }
+                | Event::LocksRefused { .. }
                 | Event::CancelRequested(_)
                 | Event::RunTimedOut
                 | Event::Finishing { .. }
@@ -86,7 +96,7 @@ impl Invariants {
         if task.is_main() {
             assert_needs_met(plan, state, task.step);
             if attempt > before && phase == Some(Phase::Pending) {
-                assert_may_start(state, task.step);
+                assert_may_start(plan, state, task.step);
                 assert_in_window(plan, state, task.step);
             }
         } else if phase.is_none() {
@@ -98,7 +108,7 @@ impl Invariants {
         }
     }
 
-    pub(crate) fn check_end(plan: &Plan, state: &RunState) {
+    pub(crate) fn check_end(&self, plan: &Plan, state: &RunState) {
         assert!(state.status.is_ended());
         assert_eq!((state.in_flight, state.attention, state.children), (0, 0, 0));
         assert_eq!(state.next_timer(), None);
@@ -113,7 +123,7 @@ impl Invariants {
             assert!(scope.closed && scope.owed.is_empty(), "a scope ended and left a debt");
         }
         check_races(plan, state);
-        check_finally(plan, state);
+        check_finally(plan, state, self.begun);
         check_rollouts(state);
     }
 }
@@ -143,7 +153,7 @@ fn check_races(plan: &Plan, state: &RunState) {
 }
 
 /// What is done at the end was done, whatever became of the rest, and the status is what it says.
-fn check_finally(plan: &Plan, state: &RunState) {
+fn check_finally(plan: &Plan, state: &RunState, begun: bool) {
     let root = state.scope(RunState::ROOT);
     let before = match (root.failed, root.cancelled, &state.cancel) {
         (false, false, _) => RunStatus::Completed,
@@ -152,7 +162,8 @@ fn check_finally(plan: &Plan, state: &RunState) {
         (false, true, _) => RunStatus::Cancelled,
     };
     assert!(!state.timed_out || before == RunStatus::Failed);
-    assert_eq!(state.ending.is_some(), plan.finally.is_some());
+    let begun = begun || plan.locks.is_none();
+    assert_eq!(state.ending.is_some(), plan.finally.is_some() && begun);
     let Some(ending) = state.ending else { return assert_eq!(state.status, before) };
     assert_eq!(ending.status, before);
     let scope = state.scope(ending.scope);
@@ -280,7 +291,11 @@ fn assert_in_window(plan: &Plan, state: &RunState, step: StepRef) {
     }
 }
 
-fn assert_may_start(state: &RunState, step: StepRef) {
+fn assert_may_start(plan: &Plan, state: &RunState, step: StepRef) {
+    let held = |it: Option<&Queued>| it.is_some_and(|queued| queued.granted);
+    assert!(plan.locks.is_none() || held(state.run_queued()), "starts without the run's locks");
+    let own = state.plan_of(plan, step).locks.is_some();
+    assert!(!own || held(state.queued(step)), "starts without its locks");
     let mut scope = state.step(step).scope;
     loop {
         let inside = state.scope(scope);
@@ -331,8 +346,8 @@ fn assert_obligation_in_time(plan: &Plan, state: &RunState, task: TaskRef) {
 }
 
 /// An iteration starts when the one before it has ended well and the pause is over.
-fn assert_next_iteration(state: &RunState, step: StepRef, now: Timestamp) {
-    assert_may_start(state, step);
+fn assert_next_iteration(plan: &Plan, state: &RunState, step: StepRef, now: Timestamp) {
+    assert_may_start(plan, state, step);
     let me = state.step(step);
     let Inner::Repeat(repeat) = &me.inner else {
         panic!("an iteration of a step that repeats not")

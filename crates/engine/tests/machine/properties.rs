@@ -38,6 +38,9 @@ proptest! {
             "engine.run_timeout",
             "engine.rollout_halted",
             "engine.repeat_exhausted",
+            "engine.lock_order",
+            "engine.lock_name",
+            "engine.queue_timeout",
             "engine.no_window",
             "engine.window_too_short",
         ];

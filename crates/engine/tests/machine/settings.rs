@@ -43,6 +43,8 @@ impl Run {
             input: Arc::new(input),
             parent: None,
             root: run,
+            held: Vec::new(),
+            priority: 0,
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());

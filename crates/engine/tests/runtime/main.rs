@@ -11,6 +11,7 @@ mod databases;
 mod device;
 mod heartbeat;
 mod holding;
+mod locks;
 mod obligations;
 mod ownership;
 mod rack;

@@ -81,6 +81,11 @@ impl Lines {
             Event::TimedOut { .. } => "ran out of time".to_owned(),
             Event::RunTimedOut => "the run ran out of time: it is stopped".to_owned(),
             Event::Finishing { status, .. } => format!("is about to end: {status}"),
+            Event::LocksWanted { claims, .. } => {
+                let names: Vec<_> = claims.iter().map(ToString::to_string).collect();
+                format!("wants {}", names.join(", "))
+            }
+            Event::LocksRefused { error } => failed(error, None),
             Event::ScopeFailed { error, .. } => {
                 format!("its output can't be computed: {}", one_line(&error.message))
             }
@@ -114,6 +119,7 @@ impl Lines {
             | Event::ItemsStarted { .. }
             | Event::RepeatMet { .. }
             | Event::Closed { .. }
+            | Event::LocksGranted { .. }
             | Event::Ended { .. } => return None,
         };
         Some((subject, text))
@@ -188,6 +194,9 @@ impl Lines {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::Window { .. }
+            | Event::LocksWanted { .. }
+            | Event::LocksGranted { .. }
+            | Event::LocksRefused { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

@@ -35,6 +35,9 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
         return Ok(Exit::Completed);
     }
     header(&record, view, now, output);
+    for line in crate::locks::waits_of(client, run, now).await? {
+        output.line(format_args!("waits     {line}"));
+    }
     for line in final_trees(&[tree], output, now) {
         output.line(line);
     }

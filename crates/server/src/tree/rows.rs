@@ -129,6 +129,10 @@ impl Steps {
                 parts.push("halted: taking back".to_owned());
             }
         }
+        if !view.waits_for.is_empty() {
+            let names: Vec<_> = view.waits_for.iter().map(ToString::to_string).collect();
+            parts.push(format!("waits for {}", names.join(", ")));
+        }
         if let Some(at) = view.retry_at {
             parts.push(format!("next attempt in {}", elapsed(at.since(self.now))));
         }

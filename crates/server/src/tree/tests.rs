@@ -31,6 +31,7 @@ fn step(name: &str, kind: Kind, status: &'static str) -> StepView {
         waits: None,
         evidence: None,
         holdings: Vec::new(),
+        waits_for: Vec::new(),
         child: None,
         items: None,
         wave: None,

@@ -19,6 +19,7 @@ impl<'w> Checker<'_, 'w> {
         }
         self.policies(step.retry.as_ref(), step.timeout.as_ref(), at, frame);
         self.misplaced(step, at);
+        let outside = self.step_locks(step, at, frame);
         match &step.kind {
             StepKind::Task { uses, with } => self.task(uses, with, at, frame),
             StepKind::Map { map, body } => self.map(map, body, at, frame),
@@ -35,6 +36,7 @@ impl<'w> Checker<'_, 'w> {
             StepKind::Wait { wait } => self.wait(wait, at, frame),
             StepKind::Group { body } => self.branch(body, at, frame, None),
         }
+        self.leave_locks(step, outside);
         if let Some(cleanup) = &step.cleanup {
             self.cleanup(cleanup, &at.key("cleanup"), frame);
         }

@@ -16,6 +16,7 @@ mod input;
 mod items;
 mod kinds;
 mod list;
+mod locks;
 mod policies;
 mod schema;
 mod scope;
@@ -30,7 +31,7 @@ mod tests;
 pub use catalogue::{Catalogue, ExecutorInfo};
 pub use input::{InputProblem, validate_input};
 
-use crate::model::{Pointer, Problem, Step, Workflow};
+use crate::model::{LockClaim, Pointer, Problem, Step, Workflow};
 use list::Order;
 use scope::{Frame, Index};
 
@@ -49,9 +50,12 @@ pub fn check<'w>(
         index: Index::of(&workflow.steps, &workflow.finally),
         in_finally: false,
         problems: Vec::new(),
+        held: Vec::new(),
+        locked: 0,
     };
     checker.name(&workflow.name, &root.key("workflow"));
     checker.schema(workflow.input.as_ref());
+    checker.run_locks(workflow, &root);
     checker.defaults(&workflow.defaults, &root.key("defaults"));
     checker.run_window(workflow.window.as_ref(), &root.key("window"));
     if workflow.steps.is_empty() {
@@ -73,6 +77,10 @@ pub(super) struct Checker<'c, 'w> {
     /// The steps that are looked at run at the end: they see how the run ends.
     in_finally: bool,
     problems: Vec<Problem>,
+    /// What the steps that are being looked at stand inside of, where it is known.
+    held: Vec<LockClaim>,
+    /// How many steps around hold locks.
+    locked: u32,
 }
 
 impl<'w> Checker<'_, 'w> {

@@ -131,6 +131,7 @@ impl<'w> Checker<'_, 'w> {
         self.zero(attempt, place.clone());
         let Timeout::Full(parts) = timeout else { return };
         self.zero(parts.total, at.key("total"));
+        self.zero(parts.queue, at.key("queue"));
         self.zero(parts.heartbeat, at.key("heartbeat"));
         if attempt.zip(parts.heartbeat).is_some_and(|(attempt, silence)| silence > attempt) {
             let message = "an attempt is over before its silence is noticed";
@@ -138,7 +139,9 @@ impl<'w> Checker<'_, 'w> {
         }
         if *parts == TimeoutParts::default() {
             let problem = Problem::new("empty-list", at.clone(), "the time-out is empty");
-            self.report(problem.help("write `attempt`, `total`, `heartbeat` or several of them"));
+            self.report(
+                problem.help("write `attempt`, `total`, `heartbeat`, `queue` or several of them"),
+            );
         } else if attempt.zip(parts.total).is_some_and(|(attempt, total)| attempt > total) {
             let message = "an attempt can't take longer than all of them";
             self.out_of_range(place, message, "lower it, or raise `total`");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::text;
 use crate::model::{
-    Branch, Choice, Cleanup, CleanupPolicy, Next, Otherwise, Step, StepKind, Then, Workflow,
+    Branch, Choice, Cleanup, CleanupPolicy, Limit, Next, Otherwise, Step, StepKind, Then, Workflow,
 };
 
 /// What a node is; decides its shape.
@@ -91,8 +91,10 @@ impl Picture {
             groups: Vec::new(),
             edges: Vec::new(),
         };
-        let window = workflow.window.iter().map(text::window).collect();
-        let start = picture.node(Shape::Start, "start", window, None);
+        let mut first = held(&workflow.locks, &workflow.limits);
+        first.extend(workflow.concurrency.as_ref().map(|it| format!("at most {} runs", it.max)));
+        first.extend(workflow.window.iter().map(text::window));
+        let start = picture.node(Shape::Start, "start", first, None);
         let part = picture.list(&workflow.steps, None);
         let finally = (!workflow.finally.is_empty()).then(|| {
             let group = picture.group("finally".to_owned(), None, false);
@@ -265,6 +267,7 @@ impl Picture {
     ) -> usize {
         details.extend(step.when.as_ref().map(|when| format!("if {}", text::condition(when))));
         details.extend(step.window.as_ref().map(text::window));
+        details.extend(held(&step.locks, &step.limits));
         self.node(shape, &step.id, details, group)
     }
 
@@ -325,6 +328,20 @@ impl Picture {
 pub(super) fn headline(step: &Step) -> String {
     let when = step.when.as_ref().map(|when| format!("if {}", text::condition(when)));
     let window = step.window.as_ref().map(text::window);
-    let parts = std::iter::once(step.id.clone()).chain(when).chain(window);
+    let held = held(&step.locks, &step.limits);
+    let parts = std::iter::once(step.id.clone()).chain(when).chain(window).chain(held);
     parts.collect::<Vec<_>>().join(" · ")
+}
+
+/// What has to be held first, one line for locks and one for limits.
+fn held(locks: &[String], limits: &[Limit]) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !locks.is_empty() {
+        lines.push(format!("locks {}", locks.join(", ")));
+    }
+    if !limits.is_empty() {
+        let limits = limits.iter().map(|it| format!("{} of {}", it.max, it.name));
+        lines.push(format!("at most {}", limits.collect::<Vec<_>>().join(", ")));
+    }
+    lines
 }

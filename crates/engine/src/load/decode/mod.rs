@@ -8,6 +8,7 @@ mod condition;
 mod fields;
 mod items;
 mod kind;
+mod lock;
 pub(super) mod patterns;
 mod policy;
 mod shapes;
@@ -49,18 +50,27 @@ impl Decoder<'_> {
         let defaults = self.optional(&fields, "defaults", Self::defaults).unwrap_or_default();
         let timeout = self.optional(&fields, "timeout", Self::run_time);
         let window = self.optional(&fields, "window", Self::window);
+        let locks = self.optional(&fields, "locks", Self::locks).unwrap_or_default();
+        let limits = self.optional(&fields, "limits", Self::limits).unwrap_or_default();
+        let concurrency = self.optional(&fields, "concurrency", Self::concurrency);
+        let queue_timeout = self.optional(&fields, "queue_timeout", Self::queue_time);
+        let priority = self.optional(&fields, "priority", Self::priority).unwrap_or_default();
         let steps = self.required(&fields, "steps", Self::some_steps);
         let finally = self.optional(&fields, "finally", Self::some_steps).unwrap_or_default();
         let output = self.optional(&fields, "output", Self::free);
-        let (name, steps) = (name?, steps?);
         Some(Workflow {
-            name,
+            name: name?,
             description,
             input,
             defaults,
+            locks,
+            limits,
+            concurrency,
+            queue_timeout,
+            priority,
             timeout,
             window,
-            steps,
+            steps: steps?,
             finally,
             output,
         })

@@ -87,21 +87,35 @@ impl Decoder<'_> {
             return setting(Self::positive)(self, node, at).map(Timeout::Simple);
         }
         let fields = self.fields(node, at, &shapes::TIMEOUT)?;
-        self.not_empty(node, at, "`attempt`, `total` or `heartbeat`")?;
+        self.not_empty(node, at, "`attempt`, `total`, `heartbeat` or `queue`")?;
         Some(Timeout::Full(TimeoutParts {
             attempt: self.optional(&fields, "attempt", setting(Self::positive)),
             total: self.optional(&fields, "total", Self::whole_time),
             heartbeat: self.optional(&fields, "heartbeat", Self::positive),
+            queue: self.optional(&fields, "queue", Self::queue_time),
         }))
     }
 
     /// The time of a whole step: the state of a run depends on it, so it is known before.
     fn whole_time(&mut self, node: &Node, at: &Pointer) -> Option<HumanDuration> {
+        self.constant_time(node, at, "`total`")
+    }
+
+    pub(super) fn constant_time(
+        &mut self,
+        node: &Node,
+        at: &Pointer,
+        what: &str,
+    ) -> Option<HumanDuration> {
         if is_template(node) {
             self.report(
-                Problem::new("misplaced-template", at.clone(), "`total` can't be a template")
-                    .label("expected a duration such as `2h`")
-                    .help("only the time of an `attempt` can come from the run's data"),
+                Problem::new(
+                    "misplaced-template",
+                    at.clone(),
+                    format!("{what} can't be a template"),
+                )
+                .label("expected a duration such as `2h`")
+                .help("only the time of an `attempt` can come from the run's data"),
             );
             return None;
         }

@@ -29,10 +29,15 @@ pub(super) const WORKFLOW: Shape = Shape {
         "defaults",
         "timeout",
         "window",
+        "locks",
+        "limits",
+        "concurrency",
+        "queue_timeout",
+        "priority",
         "finally",
         "output",
     ],
-    later: &["limits", "locks", "pool", "undo"],
+    later: &["pool", "undo"],
     hints: &[
         ("name", "the name of a workflow is the value of `workflow`"),
         ("id", "the name of a workflow is the value of `workflow`"),
@@ -43,6 +48,20 @@ pub(super) const WORKFLOW: Shape = Shape {
         ("retry", "policies for all steps stand under `defaults`"),
         ("outputs", "the field is called `output`"),
     ],
+};
+
+pub(super) const LIMIT: Shape = Shape {
+    what: "a limit",
+    fields: &["name", "max", "key"],
+    later: &[],
+    hints: &[("limit", "the number of slots is called `max`")],
+};
+
+pub(super) const CONCURRENCY: Shape = Shape {
+    what: "`concurrency`",
+    fields: &["max", "key"],
+    later: &[],
+    hints: &[("limit", "the number of runs is called `max`"), ("group", "use `key`")],
 };
 
 pub(super) const DEFAULTS: Shape =
@@ -72,12 +91,14 @@ pub(super) const STEP: Shape = Shape {
         "output",
         "retry",
         "timeout",
+        "locks",
+        "limits",
         "on_error",
         "cleanup",
         "undo",
         "next",
     ],
-    later: &["approval", "signal", "locks", "pool", "limits"],
+    later: &["approval", "signal", "pool"],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),
@@ -207,8 +228,8 @@ pub(super) const RETRY: Shape = Shape {
 
 pub(super) const TIMEOUT: Shape = Shape {
     what: "`timeout`",
-    fields: &["attempt", "total", "heartbeat"],
-    later: &["queue"],
+    fields: &["attempt", "total", "heartbeat", "queue"],
+    later: &[],
     hints: &[],
 };
 

@@ -32,6 +32,8 @@ impl Decoder<'_> {
         if let Some(timeout) = timeout.as_ref().filter(|_| whole) {
             self.timeout_of_whole(timeout, &at.key("timeout"));
         }
+        let locks = self.optional(&fields, "locks", Self::locks).unwrap_or_default();
+        let limits = self.optional(&fields, "limits", Self::limits).unwrap_or_default();
         let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
         let cleanup = self.optional(&fields, "cleanup", Self::cleanup);
         let undo = self.optional(&fields, "undo", Self::undo);
@@ -45,6 +47,8 @@ impl Decoder<'_> {
             kind: kind?,
             retry,
             timeout,
+            locks,
+            limits,
             on_error,
             cleanup,
             undo,
