@@ -119,6 +119,8 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::WaitStarted { .. }
             | Event::IterationPaused { .. }
             | Event::IterationStarted { .. }
+            | Event::Signal { .. }
+            | Event::Approval { .. }
             | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }

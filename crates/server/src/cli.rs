@@ -220,6 +220,12 @@ pub(crate) enum RunsCommand {
     Cancel(CancelArguments),
     /// Decides about a step that waits for a person
     Resolve(ResolveArguments),
+    /// Sends a signal to a run
+    Signal(SignalArguments),
+    /// Says yes to a step that waits for an approval
+    Approve(AnswerArguments),
+    /// Says no to a step that waits for an approval
+    Reject(AnswerArguments),
     /// Lets a run or a step begin although its maintenance window is not open
     OverrideWindow(OverrideArguments),
 }
@@ -270,6 +276,40 @@ pub(crate) struct ResolveArguments {
     /// Of a step that is done: its output, as JSON
     #[arg(long, value_name = "JSON")]
     pub(crate) output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SignalArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The name of the signal
+    pub(crate) name: String,
+    /// What is sent, as JSON
+    #[arg(long, value_name = "JSON")]
+    pub(crate) data: Option<String>,
+    /// Who sends it [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// An id of your own: a second signal of the same id is dropped
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The path of the step that asks, as `runs show` prints it
+    pub(crate) step: String,
+    /// Who answers [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// The hash of what was shown, as `runs show` prints it: refused if something else is shown now
+    #[arg(long, value_name = "HASH")]
+    pub(crate) shown: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,9 @@
 //! # then: override PATH               says not to wait for the window
 //! # then: cancel                       asks the run to stop
 //! # then: resolve PATH done|failed|retry [JSON]
+//! # then: signal NAME JSON             sends a signal
+//! # then: approve PATH BY              says yes to a step that asks
+//! # then: reject PATH BY               says no to it
 //! # expect: completed                  how it ends (or `attention`); has to be there
 //! # output: {"n": 1}                   what it gives
 //! # error: demo.failed                 the code of an error that it gathers
@@ -37,6 +40,8 @@ pub(crate) enum Action {
     Cancel,
     Override { path: String },
     Resolve { path: String, verdict: String, output: Value },
+    Signal { name: String, payload: Value },
+    Answer { path: String, by: String, approved: bool },
 }
 
 impl Example {
@@ -85,6 +90,9 @@ fn json(text: &str) -> Result<Value, String> {
 
 fn action(text: &str) -> Result<Action, String> {
     // What comes last may hold blanks.
+    if let Some((name, payload)) = text.strip_prefix("signal ").and_then(|it| it.split_once(' ')) {
+        return Ok(Action::Signal { name: name.to_owned(), payload: json(payload)? });
+    }
     let mut words = text.splitn(4, ' ').map(str::to_owned);
     let mut word = || words.next().unwrap_or_default();
     match word().as_str() {
@@ -96,6 +104,8 @@ fn action(text: &str) -> Result<Action, String> {
             let output = if output.is_empty() { Value::Null } else { json(&output)? };
             Ok(Action::Resolve { path, verdict, output })
         }
+        "approve" => Ok(Action::Answer { path: word(), by: word(), approved: true }),
+        "reject" => Ok(Action::Answer { path: word(), by: word(), approved: false }),
         other => Err(format!("nobody knows how to `{other}`")),
     }
 }

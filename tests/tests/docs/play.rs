@@ -3,8 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use rackwright_engine::{
-    Engine, EngineError, Outcome, RunHandle, RunRequest, calendar::Window, load::Library,
-    machine::Verdict,
+    Engine, EngineError, Outcome, RunHandle, RunRequest,
+    calendar::Window,
+    load::Library,
+    machine::{ApprovalAnswer, Verdict},
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -68,6 +70,18 @@ async fn act(engine: &Engine, run: &RunHandle, action: &Action) -> Result<(), En
                 .await
                 .map(drop),
             Action::Cancel => run.cancel("docs", None).await,
+            Action::Signal { name, payload } => {
+                engine.signal(run.id(), name, payload.clone(), "docs").await
+            }
+            Action::Answer { path, by, approved } => {
+                // Whoever answers has looked.
+                let questions = run.view().await?.questions();
+                let shown = questions.iter().find(|(asking, _)| asking == path);
+                let shown = shown.map(|(_, ask)| ask.hash.clone());
+                let (approved, by, reason) = (*approved, by.clone(), None);
+                let answer = ApprovalAnswer { approved, by, reason, shown };
+                engine.approve(run.id(), path, answer).await
+            }
             Action::Resolve { path, verdict, output } => {
                 let verdict = match verdict.as_str() {
                     "done" => Verdict::Done(output.clone()),

@@ -228,6 +228,8 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::WaitStarted { .. }
         | Event::IterationPaused { .. }
         | Event::IterationStarted { .. }
+        | Event::Signal { .. }
+        | Event::Approval { .. }
         | Event::RepeatMet { .. }
         | Event::Closed { .. }
         | Event::ChildStarted { .. }

@@ -1,5 +1,6 @@
 //! The engine as its users see it: [`Engine`] carries runs on, [`Client`] only asks and tells.
 
+mod asks;
 mod calendar;
 mod client;
 mod engine;

@@ -161,6 +161,8 @@ fn call_of(step: &StepPlan) -> Option<&crate::graph::TaskPlan> {
         | KindPlan::Set(_)
         | KindPlan::Repeat(_)
         | KindPlan::Wait(_)
+        | KindPlan::Signal(_)
+        | KindPlan::Approval(_)
         | KindPlan::Group(_) => None,
     }
 }

@@ -9,7 +9,8 @@ use super::view::{AttemptView, RunView};
 use crate::{
     graph::{KindPlan, StepPlan},
     machine::{
-        Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef, WindowWait,
+        Ask, Inner, Phase, Role, RolloutState, RunState, ScopeRef, Stage, StepRef, TaskRef,
+        WindowWait,
     },
     model::{LockClaim, RunId, StepError, Timestamp},
     step::Holding,
@@ -45,6 +46,10 @@ pub enum Kind {
     Iteration,
     /// Waits.
     Wait,
+    /// Waits for a signal.
+    Signal,
+    /// Asks people.
+    Approval,
     /// Groups.
     Group,
     /// Meets an obligation.
@@ -62,6 +67,8 @@ pub struct Waits {
     pub reason: String,
     /// Until when at most.
     pub until: Option<Timestamp>,
+    /// What people are asked.
+    pub ask: Option<Arc<Ask>>,
 }
 
 /// A node of the tree.
@@ -206,18 +213,38 @@ impl RunView {
                     view.waits = repeat.pause.map(|until| Waits {
                         reason: format!("before iteration {}", repeat.iteration + 1),
                         until: Some(until),
+                        ask: None,
                     });
                 }
             }
-            Inner::Wait(until) => {
+            Inner::Wait(_) | Inner::Signal | Inner::Approval(_) => {
                 if state.main.phase == Phase::Running {
                     view.status = "waiting";
-                    let reason = "for its time".to_owned();
-                    view.waits = Some(Waits { reason, until: Some(*until) });
+                    view.waits = self.waits(step);
                 }
             }
         }
         view
+    }
+
+    fn waits(&self, step: StepRef) -> Option<Waits> {
+        let state = self.state.step(step);
+        let deadline = state.main.deadline();
+        match (&self.state.plan_of(&self.plan, step).kind, &state.inner) {
+            (_, Inner::Wait(until)) => {
+                Some(Waits { reason: "for its time".to_owned(), until: Some(*until), ask: None })
+            }
+            (_, Inner::Approval(ask)) => Some(Waits {
+                reason: "for an approval".to_owned(),
+                until: [ask.until, deadline].into_iter().flatten().min(),
+                ask: Some(Arc::clone(ask)),
+            }),
+            (KindPlan::Signal(signal), Inner::Signal) => {
+                let reason = format!("for the signal `{}`", signal.name);
+                Some(Waits { reason, until: deadline, ask: None })
+            }
+            (_, _) => None,
+        }
     }
 
     fn obligation(&self, task: TaskRef) -> Option<StepView> {
@@ -367,6 +394,8 @@ fn kind_of(plan: &StepPlan) -> (Kind, Option<String>) {
         KindPlan::Set(_) => (Kind::Set, None),
         KindPlan::Repeat(_) => (Kind::Repeat, None),
         KindPlan::Wait(_) => (Kind::Wait, None),
+        KindPlan::Signal(_) => (Kind::Signal, None),
+        KindPlan::Approval(_) => (Kind::Approval, None),
         KindPlan::Group(_) => (Kind::Group, None),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{
     graph::Plan,
-    machine::{Created, Event, IllegalEvent, Phase, RunState, StepRef, TaskRef, WindowWait},
+    machine::{Ask, Created, Event, IllegalEvent, Phase, RunState, StepRef, TaskRef, WindowWait},
     model::{StepError, Timestamp},
     step::Observation,
 };
@@ -188,6 +188,8 @@ impl RunView {
             | Event::WaitStarted { .. }
             | Event::IterationPaused { .. }
             | Event::IterationStarted { .. }
+            | Event::Signal { .. }
+            | Event::Approval { .. }
             | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
@@ -255,6 +257,8 @@ impl RunView {
             | Event::WaitStarted { .. }
             | Event::IterationPaused { .. }
             | Event::IterationStarted { .. }
+            | Event::Signal { .. }
+            | Event::Approval { .. }
             | Event::RepeatMet { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -288,6 +292,12 @@ impl RunView {
         let steps = self.state.steps_before_windows();
         let steps = steps.map(|(step, wait)| (Some(self.state.path(&self.plan, step)), wait));
         self.state.run_window().map(|wait| (None, wait)).into_iter().chain(steps).collect()
+    }
+
+    /// The questions that nobody has answered yet, by the paths of the steps that ask.
+    pub fn questions(&self) -> Vec<(String, Arc<Ask>)> {
+        let questions = self.state.questions();
+        questions.map(|(step, ask)| (self.state.path(&self.plan, step), Arc::clone(ask))).collect()
     }
 
     /// The paths of the steps and obligations that wait for a person.

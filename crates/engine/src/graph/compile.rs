@@ -9,18 +9,22 @@ use thiserror::Error;
 use super::{
     locks::LocksPlan,
     plan::{
-        ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-        RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WaitPlan,
+        ApprovalPlan, ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan,
+        Plan, PlanStep, RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, SignalPlan, StepPlan,
+        TaskPlan, ThenPlan, WaitPlan,
     },
-    setting::{ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, RetryPlan, WAIT_FOR, WAIT_UNTIL},
+    setting::{
+        APPROVAL_TIMEOUT, ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, RetryPlan, WAIT_FOR,
+        WAIT_UNTIL,
+    },
     window::WindowPlan,
 };
 use crate::{
     expr::{Predicate, Template},
     model::{
-        Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError, Otherwise, Repeat,
-        Retry, Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version, Wait, WindowUse,
-        Workflow,
+        Approval, Body, Branch, Choice, Cleanup, Condition, Defaults, Map, Next, OnError,
+        Otherwise, Repeat, Retry, Rollout, Setting, Step, StepKind, Then, Timeout, Undo, Version,
+        Wait, WindowUse, Workflow,
     },
     step::Effect,
 };
@@ -218,6 +222,13 @@ impl Compiler<'_> {
                 KindPlan::Repeat(Box::new(self.repeat(repeat, body)?))
             }
             StepKind::Wait { wait } => KindPlan::Wait(self.wait(wait)?),
+            StepKind::Signal { signal } => KindPlan::Signal(SignalPlan {
+                name: signal.name.clone(),
+                schema: signal.schema.clone(),
+            }),
+            StepKind::Approval { approval } => {
+                KindPlan::Approval(Box::new(self.approval(approval)?))
+            }
             StepKind::Group { body } => KindPlan::Group(self.branch(None, body)?),
         })
     }
@@ -294,6 +305,17 @@ impl Compiler<'_> {
             body,
             // What is taken back one day is taken back with what was given.
             forgets: self.steps[inside..].iter().flatten().all(|step| step.undo.is_none()),
+        })
+    }
+
+    fn approval(&self, approval: &Approval) -> Compiled<ApprovalPlan> {
+        let timeout = approval.timeout.as_ref().map(|it| APPROVAL_TIMEOUT.compile(it));
+        Ok(ApprovalPlan {
+            message: self.template(&Value::from(approval.message.as_str()))?,
+            show: approval.show.as_ref().map(|show| self.template(show)).transpose()?,
+            approvers: self.template(&Value::from(approval.approvers.clone()))?,
+            timeout: timeout.transpose().map_err(|message| self.error(message))?,
+            on_timeout: approval.on_timeout,
         })
     }
 

@@ -9,15 +9,17 @@ pub mod render;
 mod setting;
 mod window;
 
-pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input};
+pub use check::{Catalogue, ExecutorInfo, InputProblem, check, validate_input, validate_payload};
 pub use compile::{PlanError, compile};
 pub use locks::LocksPlan;
 pub use plan::{
-    ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan, PlanStep,
-    RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, StepPlan, TaskPlan, ThenPlan, WAVE, WAVE_ITEMS,
-    WaitPlan,
+    ApprovalPlan, ChildPlan, ChoicePlan, CleanupPlan, Jump, KindPlan, MapPlan, ParallelPlan, Plan,
+    PlanStep, RepeatPlan, RolloutPlan, ScopeIx, ScopePlan, SignalPlan, StepPlan, TaskPlan,
+    ThenPlan, WAVE, WAVE_ITEMS, WaitPlan,
 };
 pub use render::{Format, render};
-pub(crate) use setting::{ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, WAIT_FOR, WAIT_UNTIL};
+pub(crate) use setting::{
+    APPROVAL_TIMEOUT, ATTEMPT_TIMEOUT, MAX_ITERATIONS, REPEAT_DELAY, WAIT_FOR, WAIT_UNTIL,
+};
 pub use setting::{Delays, RetryPlan, SettingPlan};
 pub use window::WindowPlan;

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde_json::Value;
+
 use super::{
     locks::LocksPlan,
     setting::{RetryPlan, SettingPlan},
@@ -10,7 +12,7 @@ use super::{
 };
 use crate::{
     expr::{Predicate, Template},
-    model::{Amount, CleanupPolicy, HumanDuration, Moment, OnError, OnHalt, Version},
+    model::{Amount, CleanupPolicy, HumanDuration, Moment, OnError, OnHalt, OnTimeout, Version},
     step::Effect,
 };
 
@@ -66,6 +68,24 @@ impl Plan {
     /// A scope by its number.
     pub fn scope(&self, ix: ScopeIx) -> &ScopePlan {
         &self.scopes[ix.0 as usize]
+    }
+
+    /// The signals that its steps wait for. Those of one name have one schema.
+    pub fn signals(&self) -> impl Iterator<Item = &SignalPlan> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            KindPlan::Signal(signal) => Some(signal),
+            KindPlan::Task(_)
+            | KindPlan::Child(_)
+            | KindPlan::Parallel(_)
+            | KindPlan::Map(_)
+            | KindPlan::Rollout(_)
+            | KindPlan::Decision(_)
+            | KindPlan::Set(_)
+            | KindPlan::Repeat(_)
+            | KindPlan::Wait(_)
+            | KindPlan::Approval(_)
+            | KindPlan::Group(_) => None,
+        })
     }
 
     /// A step by its scope and its place there.
@@ -148,6 +168,10 @@ pub enum KindPlan {
     Repeat(Box<RepeatPlan>),
     /// Waits.
     Wait(WaitPlan),
+    /// Waits for a signal.
+    Signal(SignalPlan),
+    /// Asks people.
+    Approval(Box<ApprovalPlan>),
     /// Runs a scope.
     Group(ScopeIx),
 }
@@ -165,6 +189,8 @@ impl KindPlan {
             | Self::Set(_)
             | Self::Repeat(_)
             | Self::Wait(_)
+            | Self::Signal(_)
+            | Self::Approval(_)
             | Self::Group(_) => None,
         }
     }
@@ -183,6 +209,30 @@ pub struct RepeatPlan {
     pub body: ScopeIx,
     /// Nothing will ask for what the steps of past iterations gave.
     pub forgets: bool,
+}
+
+/// A signal.
+#[derive(Debug)]
+pub struct SignalPlan {
+    /// Its name.
+    pub name: String,
+    /// The JSON Schema of what may be sent.
+    pub schema: Option<Value>,
+}
+
+/// An approval.
+#[derive(Debug)]
+pub struct ApprovalPlan {
+    /// The question.
+    pub message: Template,
+    /// What it is about.
+    pub show: Option<Template>,
+    /// Who may answer: a list.
+    pub approvers: Template,
+    /// How long an answer is waited for.
+    pub timeout: Option<SettingPlan<HumanDuration>>,
+    /// What it means that none came.
+    pub on_timeout: OnTimeout,
 }
 
 /// What a wait waits for.

@@ -35,6 +35,9 @@ pub(crate) const MAX_ITERATIONS: Meaning<u32> =
 /// `repeat.delay`.
 pub(crate) const REPEAT_DELAY: Meaning<HumanDuration> =
     Meaning { name: "repeat.delay", expected: "a duration such as `10s`", read: duration };
+/// `approval.timeout`.
+pub(crate) const APPROVAL_TIMEOUT: Meaning<HumanDuration> =
+    Meaning { name: "approval.timeout", expected: "a duration such as `24h`", read: duration };
 /// `wait.for`.
 pub(crate) const WAIT_FOR: Meaning<HumanDuration> =
     Meaning { name: "wait.for", expected: "a duration such as `10m`", read: duration };

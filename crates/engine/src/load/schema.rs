@@ -151,6 +151,8 @@ fn restrict(schema: &mut Value) {
         ("/definitions/Retry/properties/on", &at_least_one),
         ("/definitions/Repeat/properties/max_iterations/allOf/0/anyOf/0", &json!({ "minimum": 1 })),
         ("/definitions/TimeoutParts", &json!({ "minProperties": 1 })),
+        ("/definitions/Signal/properties/name", &json!({ "pattern": patterns::ID })),
+        ("/definitions/Signal/properties/schema", &json!({ "type": ["object", "boolean"] })),
         ("/definitions/Wait", &json!({ "minProperties": 1, "maxProperties": 1 })),
         ("/definitions/AllOf/properties/all", &at_least_one),
         ("/definitions/AnyOf/properties/any", &at_least_one),
@@ -169,9 +171,9 @@ fn restrict(schema: &mut Value) {
 
 /// One variant for each kind of step: what makes it, and what it may not have.
 fn kinds() -> Vec<Value> {
-    const ALL: [&str; 15] = [
+    const ALL: [&str; 17] = [
         "uses", "map", "rollout", "gate", "repeat", "workflow", "parallel", "decision", "set",
-        "wait", "steps", "with", "output", "retry", "wait_for",
+        "wait", "signal", "approval", "steps", "with", "output", "retry", "wait_for",
     ];
     let kind = |makes: &[&str], may: &[&str]| {
         let not: Vec<_> =
@@ -192,6 +194,8 @@ fn kinds() -> Vec<Value> {
         kind(&["rollout", "workflow"], &["with", "gate"]),
         kind(&["repeat", "steps"], &["output"]),
         kind(&["wait"], &[]),
+        kind(&["signal"], &[]),
+        kind(&["approval"], &[]),
         kind(&["workflow"], &["with"]),
         kind(&["parallel"], &["wait_for"]),
         kind(&["decision"], &[]),
@@ -259,6 +263,7 @@ mod tests {
             "/definitions/Retry/properties/jitter/maximum",
             "/definitions/Repeat/properties/max_iterations/allOf/0/anyOf/0/minimum",
             "/definitions/TimeoutParts/minProperties",
+            "/definitions/Signal/properties/name/pattern",
             "/definitions/Wait/maxProperties",
             "/definitions/AllOf/properties/all/minItems",
             "/definitions/AnyOf/properties/any/minItems",

@@ -68,6 +68,8 @@ impl RunState {
             Event::WaitStarted { step, until } => {
                 self.wait_started(plan, event, *step, (*until, at))
             }
+            Event::Signal { step, what } => self.signalled(plan, event, (*step, what), at),
+            Event::Approval { step, what } => self.approval(plan, event, (*step, what), at),
             Event::IterationPaused { step, until } => self.iteration_paused(event, *step, *until),
             Event::IterationStarted { step, iteration } => {
                 self.iteration_started(plan, event, *step, (*iteration, at))
@@ -208,9 +210,7 @@ impl RunState {
         if let Some(deadline) = self.step_mut(step).main.deadline.take() {
             self.timers.remove(&(deadline, TaskRef::main(step), TimerKind::Total));
         }
-        if let Inner::Wait(until) = self.step(step).inner {
-            self.timers.remove(&(until, TaskRef::main(step), TimerKind::Wait));
-        }
+        self.end_wait(plan, step);
         self.give_up_settled(plan, step, was_active);
         let completed = self.step(step).main.phase == Phase::Completed;
         if completed && step_plan.undo.is_some() {

@@ -90,7 +90,13 @@ impl RunState {
         Ok(())
     }
 
-    fn finish(&mut self, plan: &Plan, task: TaskRef, output: &Arc<Value>, was_active: bool) {
+    pub(super) fn finish(
+        &mut self,
+        plan: &Plan,
+        task: TaskRef,
+        output: &Arc<Value>,
+        was_active: bool,
+    ) {
         if let Some(execution) = self.execution_mut(task) {
             execution.output = Some(Arc::clone(output));
             execution.error = None;

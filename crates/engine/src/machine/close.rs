@@ -49,6 +49,8 @@ impl RunState {
             | KindPlan::Set(_)
             | KindPlan::Repeat(_)
             | KindPlan::Wait(_)
+            | KindPlan::Signal(_)
+            | KindPlan::Approval(_)
             | KindPlan::Group(_) => None,
         }
     }
@@ -63,7 +65,9 @@ impl RunState {
     /// All scopes of a container have closed: it is final.
     pub(super) fn close_container(&mut self, plan: &Plan, step: StepRef) {
         let scopes: Vec<ScopeRef> = match &self.step(step).inner {
-            Inner::None | Inner::Child(_) | Inner::Wait(_) => Vec::new(),
+            Inner::None | Inner::Child(_) | Inner::Wait(_) | Inner::Signal | Inner::Approval(_) => {
+                Vec::new()
+            }
             Inner::Repeat(repeat) => vec![repeat.scope],
             Inner::Scopes { scopes, .. } => scopes.clone(),
             Inner::Map(map) => map.scopes.clone(),

@@ -132,6 +132,7 @@ pub fn advance(
             Todo::StopAttempt(task) => pass.stop_attempt(task),
             Todo::StopChild(step) => pass.stop_child(step),
             Todo::EnsureChild(step) => pass.ensure_child(step),
+            Todo::Deliver(step) => pass.deliver(step)?,
         }
     }
     Ok(())
@@ -325,6 +326,8 @@ pub(super) fn task_plan<'p>(
         | KindPlan::Set(_)
         | KindPlan::Repeat(_)
         | KindPlan::Wait(_)
+        | KindPlan::Signal(_)
+        | KindPlan::Approval(_)
         | KindPlan::Group(_) => None,
     }
 }
@@ -336,7 +339,7 @@ pub(super) fn failed_for_good(task: TaskRef, error: StepError) -> Event {
 impl RunState {
     /// Drops entries from the front of the worklist that later events have dealt with, so that a
     /// long fold does not keep them all.
-    pub(super) fn forget_stale(&mut self) {
+    pub(super) fn forget_stale(&mut self, plan: &Plan) {
         while let Some(todo) = self.todo.front() {
             let stale = match *todo {
                 Todo::Ready(step) => {
@@ -352,9 +355,12 @@ impl RunState {
                     | Inner::Child(_)
                     | Inner::Scopes { .. }
                     | Inner::Map(_)
-                    | Inner::Wait(_) => self.step(step).main.phase.is_final(),
+                    | Inner::Wait(_)
+                    | Inner::Signal
+                    | Inner::Approval(_) => self.step(step).main.phase.is_final(),
                 },
                 Todo::Drained(scope) => self.scope(scope).closed,
+                Todo::Deliver(step) => !self.can_take(plan, step),
                 Todo::Recover(task) => self.is_past(task, &Phase::Interrupted),
                 Todo::Restart(task) => self.is_past(task, &Phase::Cleared),
                 Todo::StopAttempt(task) => self.is_past(task, &Phase::Running),

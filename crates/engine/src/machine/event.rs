@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{lock::LockHolding, rollout::Waves, window::WindowEvent};
+use super::{
+    approval::ApprovalEvent, lock::LockHolding, rollout::Waves, signal::SignalEvent,
+    window::WindowEvent,
+};
 use crate::{
     model::{LockClaim, NodeId, RunId, RunStatus, StepError, Timestamp, Version},
     step::{Holding, Observation, SubtaskReport},
@@ -406,6 +409,21 @@ pub enum Event {
         /// Until when.
         until: Timestamp,
     },
+    /// About signals; without a step where one was received.
+    Signal {
+        /// The step that waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepRef>,
+        /// What.
+        what: SignalEvent,
+    },
+    /// About an approval.
+    Approval {
+        /// The step that asks.
+        step: StepRef,
+        /// What.
+        what: ApprovalEvent,
+    },
     /// The condition of a repeat did not hold; its next iteration waits for its time.
     IterationPaused {
         /// The repeat.
@@ -537,6 +555,11 @@ impl Event {
             Self::WavePassed { .. } => "wave_passed",
             Self::RolloutUndone { .. } => "rollout_undone",
             Self::WaitStarted { .. } => "wait_started",
+            Self::Signal { what: SignalEvent::Awaited, .. } => "signal_awaited",
+            Self::Signal { what: SignalEvent::Received(_), .. } => "signal_received",
+            Self::Signal { what: SignalEvent::Taken, .. } => "signal_taken",
+            Self::Approval { what: ApprovalEvent::Asked(_), .. } => "approval_asked",
+            Self::Approval { what: ApprovalEvent::Answered(_), .. } => "approval_answered",
             Self::IterationPaused { .. } => "iteration_paused",
             Self::IterationStarted { .. } => "iteration_started",
             Self::RepeatMet { .. } => "repeat_met",
@@ -583,11 +606,13 @@ impl Event {
             | Self::WaitStarted { step, .. }
             | Self::IterationPaused { step, .. }
             | Self::IterationStarted { step, .. }
+            | Self::Approval { step, .. }
             | Self::RepeatMet { step }
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),
             Self::Window { step, .. }
+            | Self::Signal { step, .. }
             | Self::LocksWanted { step, .. }
             | Self::LocksGranted { step } => *step,
             Self::LocksRefused { .. }

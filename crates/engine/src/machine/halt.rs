@@ -70,7 +70,8 @@ impl RunState {
                 }
             }
             // Nobody has to be told.
-            (Phase::Running, Inner::Wait(_)) | (Phase::Retrying(_), _) => self.cut(plan, task),
+            (Phase::Running, Inner::Wait(_) | Inner::Signal | Inner::Approval(_))
+            | (Phase::Retrying(_), _) => self.cut(plan, task),
             (
                 Phase::Pending
                 | Phase::Interrupted

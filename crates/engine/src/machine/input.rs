@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    approval::ApprovalAnswer,
     decide::{Env, Turn, advance, task_plan},
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
     holding::{holds, revoke_ended},
     lock::Queued,
+    signal::{SentSignal, SignalEvent},
     state::{IllegalEvent, Inner, Phase, RunState},
     view::View,
     window::WindowInput,
@@ -135,6 +137,15 @@ pub enum Input {
     },
     /// Something about maintenance windows.
     Window(WindowInput),
+    /// Somebody sent a signal.
+    Signal(SentSignal),
+    /// Somebody answered an approval.
+    Approve {
+        /// The path of the step that asks.
+        path: String,
+        /// What they say.
+        answer: ApprovalAnswer,
+    },
     /// Time has passed.
     Tick,
 }
@@ -249,6 +260,13 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         Input::Window(WindowInput::Override { path, by, reason }) => {
             state.overridden(plan, path.as_deref(), by, reason)
         }
+        Input::Signal(signal) => {
+            let known = plan.signals().any(|it| it.name == signal.name);
+            let fresh = known && !state.signals.knows(&signal);
+            let what = SignalEvent::Received(Box::new(signal));
+            fresh.then_some(Event::Signal { step: None, what })
+        }
+        Input::Approve { path, answer } => state.answered(plan, &path, answer, env.now),
         Input::Window(WindowInput::Changed) | Input::Tick => None,
     }
 }

@@ -244,6 +244,8 @@ impl Pass<'_, '_> {
             | KindPlan::Set(_)
             | KindPlan::Repeat(_)
             | KindPlan::Wait(_)
+            | KindPlan::Signal(_)
+            | KindPlan::Approval(_)
             | KindPlan::Group(_) => return Ok(()),
         };
         let upto = count((map.scopes.len().saturating_add(room)).min(map.items.len()));
@@ -258,7 +260,9 @@ impl Pass<'_, '_> {
             | Inner::Child(_)
             | Inner::Scopes { .. }
             | Inner::Repeat(_)
-            | Inner::Wait(_) => return Ok(()),
+            | Inner::Wait(_)
+            | Inner::Signal
+            | Inner::Approval(_) => return Ok(()),
         };
         if upto <= started {
             return Ok(());

@@ -8,6 +8,7 @@
 //! carried out once those events are committed. Both touch only what the last event affected.
 
 mod apply;
+mod approval;
 mod attempt;
 mod close;
 mod decide;
@@ -24,12 +25,14 @@ mod owed;
 mod ready;
 mod repeat;
 mod rollout;
+mod signal;
 mod state;
 mod undoing;
 mod view;
 mod wait;
 mod window;
 
+pub use approval::{ApprovalAnswer, ApprovalEvent, Ask, Decided};
 pub use decide::{Call, Command, Env, Turn, advance};
 pub use ending::Ending;
 pub use event::{
@@ -41,6 +44,7 @@ pub use items::MapState;
 pub use lock::{LockBook, LockChange, LockHolding, Queued};
 pub use owed::Obligation;
 pub use rollout::{Halt, RolloutState, Stage, Waves};
+pub use signal::{SentSignal, SignalEvent, Signals};
 pub use state::{
     Execution, IllegalEvent, Inner, Owed, Phase, RepeatState, RunState, ScopeState, StepState, fold,
 };

@@ -119,7 +119,9 @@ impl RunState {
                 | KindPlan::Rollout(_)
                 | KindPlan::Decision(_)
                 | KindPlan::Repeat(_)
-                | KindPlan::Wait(_),
+                | KindPlan::Wait(_)
+                | KindPlan::Signal(_)
+                | KindPlan::Approval(_),
                 _,
             ) => return Err(illegal()),
         };
@@ -176,7 +178,9 @@ impl RunState {
         self.close_scope(plan, scope, output);
         let is_gate = self.scope(scope).wave.is_some();
         let ended = match &self.step(owner).inner {
-            Inner::None | Inner::Child(_) | Inner::Wait(_) => false,
+            Inner::None | Inner::Child(_) | Inner::Wait(_) | Inner::Signal | Inner::Approval(_) => {
+                false
+            }
             // One that ended well may be followed by another.
             Inner::Repeat(_) => self.scope_result(scope) != RunStatus::Completed,
             Inner::Scopes { .. } => self.branch_closed(plan, owner),

@@ -8,6 +8,7 @@ use super::{
     decide::{Command, Pass, failed_for_good},
     event::{Event, Opening, SkipReason, StepRef, TaskRef},
     lock::LockHolding,
+    signal::SignalEvent,
     state::{IllegalEvent, Inner, Phase},
 };
 use crate::{
@@ -63,6 +64,10 @@ impl Pass<'_, '_> {
             KindPlan::Child(child) => return self.start_child(task, child),
             KindPlan::Repeat(_) => Ok(Event::Opened { step, opening: Opening::Repeat }),
             KindPlan::Wait(wait) => return self.start_wait(step, wait),
+            KindPlan::Signal(_) => {
+                Ok(Event::Signal { step: Some(step), what: SignalEvent::Awaited })
+            }
+            KindPlan::Approval(approval) => return self.ask(step, approval),
         };
         match started {
             Ok(event) => self.emit(event),

@@ -44,7 +44,9 @@ impl RunState {
             | Inner::Child(_)
             | Inner::Scopes { .. }
             | Inner::Map(_)
-            | Inner::Wait(_) => None,
+            | Inner::Wait(_)
+            | Inner::Signal
+            | Inner::Approval(_) => None,
         }
     }
 
@@ -123,7 +125,11 @@ impl RunState {
                     map.scopes.clone()
                 }
                 Inner::Repeat(repeat) => vec![repeat.scope],
-                Inner::None | Inner::Child(_) | Inner::Wait(_) => Vec::new(),
+                Inner::None
+                | Inner::Child(_)
+                | Inner::Wait(_)
+                | Inner::Signal
+                | Inner::Approval(_) => Vec::new(),
             };
             for scope in scopes {
                 self.forget(plan, scope);

@@ -247,6 +247,8 @@ impl RunState {
             | KindPlan::Set(_)
             | KindPlan::Repeat(_)
             | KindPlan::Wait(_)
+            | KindPlan::Signal(_)
+            | KindPlan::Approval(_)
             | KindPlan::Group(_) => None,
         };
         let (Stage::Items | Stage::Soaking(_), Some(gate)) = (stage, gate) else {

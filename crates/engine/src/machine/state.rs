@@ -9,11 +9,13 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{
+    approval::Ask,
     ending::Ending,
     event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
     items::MapState,
     lock::LockBook,
     owed::Obligation,
+    signal::Signals,
     window::Gates,
 };
 
@@ -154,6 +156,11 @@ pub(super) enum AfterLook {
 }
 
 impl Execution {
+    /// When the time for all of it is over, if it is bounded and runs.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
     pub(super) const NEW: Self = Self {
         phase: Phase::Pending,
         attempt: 0,
@@ -192,6 +199,10 @@ pub enum Inner {
     Repeat(Box<RepeatState>),
     /// A wait, until this time.
     Wait(Timestamp),
+    /// A wait for a signal.
+    Signal,
+    /// A question to people.
+    Approval(Arc<Ask>),
 }
 
 /// A repeat under way.
@@ -283,6 +294,7 @@ pub(super) enum Todo {
     StopAttempt(TaskRef),
     StopChild(StepRef),
     EnsureChild(StepRef),
+    Deliver(StepRef),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -343,6 +355,8 @@ pub struct RunState {
     pub(super) gates: Gates,
     /// What it and its steps hold or wait for; none: nothing was ever asked for.
     pub(super) locks: Option<Box<LockBook>>,
+    /// What was sent to it, and who waits for it.
+    pub signals: Signals,
     pub(super) todo: VecDeque<Todo>,
     pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
 }
@@ -369,6 +383,7 @@ impl RunState {
             obligations: 0,
             gates: Gates::default(),
             locks: None,
+            signals: Signals::default(),
             todo: VecDeque::new(),
             timers: BTreeSet::new(),
         };
@@ -455,7 +470,7 @@ pub fn fold(
             }
             (Some(state), event) => {
                 state.apply(plan, &event, at)?;
-                state.forget_stale();
+                state.forget_stale(plan);
             }
         }
     }

@@ -29,6 +29,8 @@ impl RunState {
             | KindPlan::Set(_)
             | KindPlan::Repeat(_)
             | KindPlan::Wait(_)
+            | KindPlan::Signal(_)
+            | KindPlan::Approval(_)
             | KindPlan::Group(_) => false,
         };
         let Inner::Map(map) = &mut self.step_mut(step).inner else { return true };
@@ -77,7 +79,9 @@ impl RunState {
             | Inner::Child(_)
             | Inner::Scopes { .. }
             | Inner::Repeat(_)
-            | Inner::Wait(_) => false,
+            | Inner::Wait(_)
+            | Inner::Signal
+            | Inner::Approval(_) => false,
         }
     }
 

@@ -96,9 +96,12 @@ impl RunState {
             KindPlan::Group(_) | KindPlan::Decision(_) | KindPlan::Repeat(_) => {
                 scopes.first().map(|scope| self.scope_output(plan, *scope)).unwrap_or_default()
             }
-            KindPlan::Task(_) | KindPlan::Child(_) | KindPlan::Set(_) | KindPlan::Wait(_) => {
-                Arc::default()
-            }
+            KindPlan::Task(_)
+            | KindPlan::Child(_)
+            | KindPlan::Set(_)
+            | KindPlan::Wait(_)
+            | KindPlan::Signal(_)
+            | KindPlan::Approval(_) => Arc::default(),
         }
     }
 
@@ -216,7 +219,9 @@ impl Scope for View<'_> {
             | Inner::Child(_)
             | Inner::Scopes { .. }
             | Inner::Repeat(_)
-            | Inner::Wait(_) => None,
+            | Inner::Wait(_)
+            | Inner::Signal
+            | Inner::Approval(_) => None,
         };
         let error = step.main.error.as_ref();
         Some(StepView {

@@ -10,7 +10,7 @@ use super::{
     state::{IllegalEvent, Inner, Phase, RunState, TimerKind},
 };
 use crate::{
-    graph::{Plan, WAIT_FOR, WAIT_UNTIL, WaitPlan},
+    graph::{KindPlan, Plan, WAIT_FOR, WAIT_UNTIL, WaitPlan},
     model::{Moment, StepError, Timestamp},
 };
 
@@ -27,6 +27,23 @@ impl RunState {
         self.activate(plan, step, at);
         self.timers.insert((until, TaskRef::main(step), TimerKind::Wait));
         Ok(())
+    }
+
+    /// What kept an eye on a step that waited goes with it.
+    pub(super) fn end_wait(&mut self, plan: &Plan, step: StepRef) {
+        let until = match &self.step(step).inner {
+            Inner::Wait(until) => Some(*until),
+            Inner::Approval(ask) => ask.until,
+            Inner::Signal => return self.stop_awaiting(plan, step),
+            Inner::None
+            | Inner::Child(_)
+            | Inner::Scopes { .. }
+            | Inner::Map(_)
+            | Inner::Repeat(_) => None,
+        };
+        if let Some(until) = until {
+            self.timers.remove(&(until, TaskRef::main(step), TimerKind::Wait));
+        }
     }
 }
 
@@ -54,6 +71,9 @@ impl Pass<'_, '_> {
     }
 
     pub(super) fn wait_over(&mut self, step: StepRef) -> Result<(), IllegalEvent> {
+        if let KindPlan::Approval(plan) = &self.state.plan_of(self.plan, step).kind {
+            return self.unanswered(step, plan);
+        }
         let Inner::Wait(until) = self.state.step(step).inner else { return Ok(()) };
         let output = Arc::new(json!({ "until": Moment(until) }));
         self.emit(Event::Completed { task: TaskRef::main(step), output })

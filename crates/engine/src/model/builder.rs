@@ -17,10 +17,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Amount, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Concurrency, Condition,
-    Defaults, ErrorClass, HumanDuration, Limit, Map, Moment, Next, OnError, Otherwise, Repeat,
-    Retry, Setting, Step, StepKind, Then, Timeout, TimeoutParts, Undo, Wait, WaitFor, WindowUse,
-    Workflow,
+    Amount, Approval, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Concurrency,
+    Condition, Defaults, ErrorClass, HumanDuration, Limit, Map, Moment, Next, OnError, OnTimeout,
+    Otherwise, Repeat, Retry, Setting, Signal, Step, StepKind, Then, Timeout, TimeoutParts, Undo,
+    Wait, WaitFor, WindowUse, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -208,6 +208,21 @@ impl Step {
         Self::new(id, StepKind::Wait { wait: Wait { duration: None, until: Some(at.into()) } })
     }
 
+    /// Waits for a signal of this name; `schema` is the JSON Schema of what may be sent.
+    pub fn signal(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        schema: impl Into<Option<Value>>,
+    ) -> Self {
+        let signal = Signal { name: name.into(), schema: schema.into() };
+        Self::new(id, StepKind::Signal { signal })
+    }
+
+    /// Asks people.
+    pub fn approval(id: impl Into<String>, approval: Approval) -> Self {
+        Self::new(id, StepKind::Approval { approval })
+    }
+
     /// Groups steps.
     pub fn group(id: impl Into<String>, body: impl Into<Branch>) -> Self {
         Self::new(id, StepKind::Group { body: body.into() })
@@ -232,6 +247,8 @@ impl Step {
             | StepKind::Set { .. }
             | StepKind::Repeat { .. }
             | StepKind::Wait { .. }
+            | StepKind::Signal { .. }
+            | StepKind::Approval { .. }
             | StepKind::Group { .. } => {}
         }
         self
@@ -371,6 +388,41 @@ impl Map {
     pub fn max_failures(mut self, most: impl Into<Amount>) -> Self {
         self.max_failures = Some(most.into());
         self.continue_on_error()
+    }
+}
+
+impl Approval {
+    /// Asks anybody, and waits for ever.
+    pub fn ask(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            show: None,
+            approvers: Vec::new(),
+            timeout: None,
+            on_timeout: OnTimeout::default(),
+        }
+    }
+
+    /// What is decided about.
+    #[must_use]
+    pub fn show(mut self, value: Value) -> Self {
+        self.show = Some(value);
+        self
+    }
+
+    /// Who may answer.
+    #[must_use]
+    pub fn approvers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.approvers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long an answer is waited for, and what it means that none came.
+    #[must_use]
+    pub fn timeout(mut self, time: impl Into<Setting<HumanDuration>>, then: OnTimeout) -> Self {
+        self.timeout = Some(time.into());
+        self.on_timeout = then;
+        self
     }
 }
 

@@ -65,7 +65,11 @@ fn kind(kind: &mut StepKind, at: &Pointer, visitor: &mut Visitor<'_>) {
                 }
             }
         }
-        StepKind::Task { .. } | StepKind::Set { .. } | StepKind::Wait { .. } => {}
+        StepKind::Task { .. }
+        | StepKind::Set { .. }
+        | StepKind::Wait { .. }
+        | StepKind::Signal { .. }
+        | StepKind::Approval { .. } => {}
     }
 }
 

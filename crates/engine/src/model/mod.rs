@@ -2,6 +2,7 @@
 //! hashes. Pure: no clock, no randomness, no I/O.
 
 mod amount;
+mod asks;
 mod builder;
 mod calls;
 mod condition;
@@ -25,6 +26,7 @@ mod window;
 mod workflow;
 
 pub use amount::{Amount, InvalidAmount, WaitFor};
+pub use asks::{Approval, OnTimeout, Signal};
 pub use builder::WorkflowBuilder;
 pub use condition::{AllOf, AnyOf, Comparison, Condition, NotOf, Operator};
 pub use duration::{HumanDuration, InvalidDuration};

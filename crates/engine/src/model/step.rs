@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Amount, Cleanup, Condition, Limit, OnError, Repeat, Retry, Rollout, Timeout, Undo, Version,
-    Wait, WaitFor, WindowUse,
+    Amount, Approval, Cleanup, Condition, Limit, OnError, Repeat, Retry, Rollout, Signal, Timeout,
+    Undo, Version, Wait, WaitFor, WindowUse,
 };
 
 /// A node of a workflow.
@@ -166,6 +166,16 @@ pub enum StepKind {
     Wait {
         /// For what.
         wait: Wait,
+    },
+    /// Waits for a signal from outside. Output: what was sent.
+    Signal {
+        /// For which.
+        signal: Signal,
+    },
+    /// Asks people. Output: `{ approved, by, reason, at }`.
+    Approval {
+        /// What, and whom.
+        approval: Approval,
     },
     /// Groups steps.
     Group {

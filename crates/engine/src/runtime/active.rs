@@ -270,6 +270,8 @@ impl ActiveRun {
             | Input::LocksGranted { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
+            | Input::Signal(_)
+            | Input::Approve { .. }
             | Input::Window(_)
             | Input::Tick => false,
         }

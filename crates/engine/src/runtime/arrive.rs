@@ -102,6 +102,8 @@ impl Shard {
             | Input::LocksGranted { .. }
             | Input::Cancel(_)
             | Input::Resolve { .. }
+            | Input::Signal(_)
+            | Input::Approve { .. }
             | Input::Window(_)
             | Input::Tick => {}
         }
@@ -219,6 +221,8 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::LocksGranted { .. }
         | Input::Cancel(_)
         | Input::Resolve { .. }
+        | Input::Signal(_)
+        | Input::Approve { .. }
         | Input::Window(_)
         | Input::Tick => false,
     }

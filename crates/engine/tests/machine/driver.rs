@@ -7,8 +7,8 @@ use rackwright_engine::{
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        Cancel, Command, Created, Env, Event, Input, LockChange, RunState, StepRef, TaskRef, Turn,
-        Verdict, WindowInput, fold, react,
+        ApprovalAnswer, Cancel, Command, Created, Env, Event, Input, LockChange, RunState,
+        SentSignal, StepRef, TaskRef, Turn, Verdict, WindowInput, fold, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -194,6 +194,8 @@ impl Driver {
                 1 => self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None })),
                 2 => self.override_window(),
                 3 => self.feed(Input::Window(WindowInput::Changed)),
+                4..8 => drop(self.tell()),
+                8 => self.send("green"),
                 _ => {}
             }
         }
@@ -212,10 +214,50 @@ impl Driver {
         } else if let Some(due) = self.state.next_timer() {
             self.now = self.now.max(due);
             self.feed(Input::Tick);
-        } else {
+        } else if !self.tell() {
             self.resolve_attention();
         }
         !self.state.status.is_ended()
+    }
+
+    /// Sends what a step waits for, or answers what one asks. Whether any does.
+    fn tell(&mut self) -> bool {
+        let name = self.state.awaited_signals().next().map(str::to_owned);
+        if let Some(name) = name {
+            self.send(&name);
+            return true;
+        }
+        let asked = self.state.questions().next().map(|(step, ask)| (step, ask.hash.clone()));
+        let Some((step, hash)) = asked else { return false };
+        let path = self.state.path(&self.plan, step);
+        let answer = |approved, by: &str, shown: &str| ApprovalAnswer {
+            approved,
+            by: by.to_owned(),
+            reason: None,
+            shown: Some(shown.to_owned()),
+        };
+        // What does not count changes nothing.
+        let answers = |journal: &[(Timestamp, Event)]| {
+            let answered = |event: &Event| event.name() == "approval_answered";
+            journal.iter().filter(|(_, event)| answered(event)).count()
+        };
+        self.feed(Input::Tick);
+        if self.state.asked(step).is_none() {
+            return true;
+        }
+        let before = answers(&self.journal);
+        self.feed(Input::Approve { path: path.clone(), answer: answer(true, "me", "other") });
+        self.feed(Input::Approve { path: format!("{path}x"), answer: answer(true, "me", &hash) });
+        assert_eq!(answers(&self.journal), before);
+        let approved = self.choose(3) > 0;
+        self.feed(Input::Approve { path, answer: answer(approved, "me", &hash) });
+        assert_eq!(answers(&self.journal), before + 1);
+        true
+    }
+
+    fn send(&mut self, name: &str) {
+        let (name, payload) = (name.to_owned(), Arc::new(json!(self.now)));
+        self.feed(Input::Signal(SentSignal { name, payload, by: "me".into(), id: None }));
     }
 
     /// A person says not to wait for a window, perhaps where nothing waits.
@@ -334,6 +376,7 @@ pub(crate) fn assert_same(folded: &RunState, lived: &RunState) {
     assert_eq!(folded.output, lived.output);
     assert_eq!(folded.status, lived.status);
     assert_eq!(folded.next_timer(), lived.next_timer());
+    assert_eq!(folded.signals, lived.signals);
     assert_eq!(
         (folded.in_flight, folded.attention, folded.children),
         (lived.in_flight, lived.attention, lived.children)

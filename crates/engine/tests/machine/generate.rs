@@ -100,6 +100,17 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
     let set = Just(json!({ "set": { "x": "{{ input.n }}" } }));
     let broken = Just(json!({ "set": "{{ input.missing }}" }));
     let child = Just(json!({ "workflow": "kid", "version": "00".repeat(32) }));
+    let ask = prop_oneof![
+        Just(json!({ "message": "go?" })),
+        Just(json!({ "message": "go on with {{ input.n }}?", "show": { "n": "{{ input.n }}" } })),
+        Just(json!({ "message": "go?", "approvers": ["me"], "timeout": "1s" })),
+        Just(json!({ "message": "go?", "timeout": "1s", "on_timeout": "approve" })),
+        Just(json!({ "message": "go?", "timeout": "{{ input.n }}s", "on_timeout": "fail" })),
+    ];
+    let ask = ask.prop_map(|ask| json!({ "approval": ask }));
+    let signal = prop_oneof![Just("red"), Just("green")]
+        .prop_map(|name| json!({ "signal": { "name": name } }));
+    let outside = prop_oneof![ask, signal].boxed();
     let wait = prop_oneof![
         Just(json!({ "for": "50ms" })),
         Just(json!({ "for": "{{ input.n }}s" })),
@@ -108,7 +119,8 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
     ];
     let wait = wait.prop_map(|wait| json!({ "wait": wait }));
     if depth == 0 {
-        return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child, 2 => wait].boxed();
+        return prop_oneof![8 => task, 2 => set, 1 => broken, 1 => child, 2 => wait, 2 => outside]
+            .boxed();
     }
     let repeat = (list(depth - 1), 1..4u32, 1..4u32, prop::option::of(Just("70ms"))).prop_map(
         |(steps, needed, most, delay)| {
@@ -150,7 +162,7 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         });
     prop_oneof![
         8 => task, 2 => set, 1 => broken, 1 => child,
-        2 => group, 2 => parallel, 3 => map, 2 => rollout, 2 => decision, 2 => wait, 3 => repeat,
+        2 => group, 2 => parallel, 3 => map, 2 => rollout, 2 => decision, 2 => wait, 3 => repeat, 2 => outside,
     ]
     .boxed()
 }

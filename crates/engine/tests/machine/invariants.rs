@@ -6,7 +6,8 @@ use rackwright_engine::{
     RunStatus,
     graph::{KindPlan, Plan},
     machine::{
-        Event, Inner, Phase, Queued, Role, RunState, ScopeRef, SkipReason, Stage, StepRef, TaskRef,
+        ApprovalEvent, Event, Inner, Phase, Queued, Role, RunState, ScopeRef, SignalEvent,
+        SkipReason, Stage, StepRef, TaskRef,
     },
     model::{CleanupPolicy, OnError, OnHalt, Timestamp},
 };
@@ -40,6 +41,8 @@ impl Invariants {
                 }
                 Event::Opened { step, .. }
                 | Event::ChildStarted { step, .. }
+                | Event::Signal { step: Some(step), what: SignalEvent::Awaited }
+                | Event::Approval { step, what: ApprovalEvent::Asked(_) }
                 | Event::WaitStarted { step, .. } => {
                     assert_needs_met(plan, &state, *step);
                     assert_may_start(plan, &state, *step);
@@ -71,6 +74,8 @@ impl Invariants {
                 | Event::ScopeFailed { .. }
                 | Event::IterationPaused { .. }
                 | Event::RepeatMet { .. }
+                | Event::Signal { .. }
+                | Event::Approval { .. }
                 | Event::Closed { .. }
                 | Event::ChildEnded { .. }
                 | Event::TimedOut { .. }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on panics")]
 
+mod approval;
 mod budget;
 mod driver;
 mod ending;
@@ -13,6 +14,7 @@ mod repeat;
 mod rollout;
 mod scripted;
 mod settings;
+mod signal;
 mod stopped;
 mod wait;
 mod windows;

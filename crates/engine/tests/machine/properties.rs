@@ -41,6 +41,7 @@ proptest! {
             "engine.lock_order",
             "engine.lock_name",
             "engine.queue_timeout",
+            "engine.rejected",
             "engine.no_window",
             "engine.window_too_short",
         ];

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use rackwright_engine::{
     api::RunEvent,
-    machine::{Event, Opening, SkipReason, Verdict, WindowEvent},
+    machine::{ApprovalEvent, Event, Opening, SignalEvent, SkipReason, Verdict, WindowEvent},
     model::{RunId, StepError, Timestamp},
     step::Observation,
 };
@@ -92,6 +92,20 @@ impl Lines {
             Event::Window { what, .. } => of_window(what, event.at),
             Event::WaitStarted { until, .. } => {
                 format!("waits {}, until {until}", elapsed(until.since(event.at)))
+            }
+            Event::Signal { what: SignalEvent::Awaited, .. } => "waits for its signal".to_owned(),
+            Event::Signal { what: SignalEvent::Received(signal), .. } => {
+                format!("signal `{}` from {}", signal.name, one_line(&signal.by))
+            }
+            Event::Signal { what: SignalEvent::Taken, .. } => "has its signal".to_owned(),
+            Event::Approval { what: ApprovalEvent::Asked(ask), .. } => {
+                format!("waits for an approval: {}", one_line(&ask.message))
+            }
+            Event::Approval { what: ApprovalEvent::Answered(decided), .. } => {
+                let word = if decided.approved { "approved" } else { "rejected" };
+                let by = decided.by.as_deref().unwrap_or("the time that ran out");
+                let why = decided.reason.as_ref().map(|why| format!(": {}", one_line(why)));
+                format!("{word} by {}{}", one_line(by), why.unwrap_or_default())
             }
             Event::IterationPaused { until, .. } => {
                 format!("not yet; again in {}", elapsed(until.since(event.at)))
@@ -188,6 +202,8 @@ impl Lines {
             | Event::WaitStarted { .. }
             | Event::IterationPaused { .. }
             | Event::IterationStarted { .. }
+            | Event::Signal { .. }
+            | Event::Approval { .. }
             | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }

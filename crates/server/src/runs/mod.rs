@@ -1,5 +1,6 @@
 //! `rackwright runs`: looking at runs and telling them something.
 
+mod answer;
 mod find;
 mod journal;
 mod list;
@@ -38,6 +39,9 @@ pub(crate) async fn runs(
         }
         RunsCommand::Cancel(arguments) => tell::cancel(&client, arguments, output).await,
         RunsCommand::Resolve(arguments) => tell::resolve(&client, arguments, output).await,
+        RunsCommand::Signal(arguments) => answer::signal(&client, arguments, output).await,
+        RunsCommand::Approve(arguments) => answer::answer(&client, arguments, true, output).await,
+        RunsCommand::Reject(arguments) => answer::answer(&client, arguments, false, output).await,
         RunsCommand::OverrideWindow(arguments) => {
             tell::override_window(&client, arguments, output).await
         }

@@ -42,6 +42,7 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
         output.line(line);
     }
     if !record.status.is_ended() {
+        questions(&record, view, output);
         obligations(view, output);
     }
     for line in report::ending(&family, output.colour) {
@@ -90,6 +91,25 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     }
     let input = &view.state().created.input;
     output.line(format_args!("\ninput:\n{}\n", indented(input)));
+}
+
+/// What people are asked, and how they answer.
+fn questions(record: &RunRecord, view: &RunView, output: &Output) {
+    for (path, ask) in view.questions() {
+        output.line(format_args!("\napproval of {path}:\n  {}", ask.message));
+        if !ask.shown.is_null() {
+            output.line(indented(&ask.shown));
+        }
+        if !ask.approvers.is_empty() {
+            output.line(format_args!("  by     {}", ask.approvers.join(", ")));
+        }
+        if let Some(until) = ask.until {
+            output.line(format_args!("  until  {}", moment(until)));
+        }
+        output.line(format_args!("  hash   {}", ask.hash));
+        let id = record.id;
+        output.line(format_args!("  rackwright runs approve {id} {path} --shown {}", ask.hash));
+    }
 }
 
 /// What the run still owes, and what of that is met already.
@@ -151,7 +171,9 @@ fn children(view: &RunView) -> Vec<(String, RunId)> {
             | Inner::Scopes { .. }
             | Inner::Map(_)
             | Inner::Repeat(_)
-            | Inner::Wait(_) => None,
+            | Inner::Wait(_)
+            | Inner::Signal
+            | Inner::Approval(_) => None,
         })
         .collect()
 }

@@ -86,7 +86,7 @@ fn verdict(arguments: &ResolveArguments) -> Outcome<Verdict> {
 }
 
 /// A message to a run that nobody carries on is read when somebody does.
-async fn hint_if_unowned(
+pub(super) async fn hint_if_unowned(
     client: &Client,
     run: rackwright_engine::RunId,
     output: &Output,

@@ -140,6 +140,7 @@ impl Steps {
             let until =
                 waits.until.map(|at| format!(", until {at} (in {})", elapsed(at.since(self.now))));
             parts.push(format!("waits {}{}", waits.reason, until.unwrap_or_default()));
+            parts.extend(waits.ask.iter().map(|ask| one_line(&ask.message)));
         }
         parts.join(", ")
     }

@@ -66,6 +66,22 @@ pub fn validate_input(workflow: &Workflow, input: Value) -> Result<Value, Vec<In
     if problems.is_empty() { Ok(input) } else { Err(problems) }
 }
 
+/// Checks what is sent to a run against the schema of the one that takes it.
+///
+/// # Errors
+/// Everything that is wrong with it, in words.
+pub fn validate_payload(schema: &Value, payload: &Value) -> Result<(), Vec<String>> {
+    let validator = jsonschema::validator_for(schema).map_err(|error| vec![error.to_string()])?;
+    let problem = |error: ValidationError<'_>| {
+        let place = pointer(&Pointer::root(), error.instance_path().as_str());
+        let place: Vec<_> = place.segments().map(std::borrow::Cow::into_owned).collect();
+        let colon = if place.is_empty() { "" } else { ": " };
+        format!("{}{colon}{}", place.join("."), describe(&error))
+    };
+    let problems: Vec<_> = validator.iter_errors(payload).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// The error in words, without repeating whole lists and objects.
 pub(super) fn describe(error: &ValidationError<'_>) -> String {
     match &**error.instance() {

@@ -308,6 +308,8 @@ fn falls_through(step: &Step) -> bool {
         | StepKind::Set { .. }
         | StepKind::Repeat { .. }
         | StepKind::Wait { .. }
+        | StepKind::Signal { .. }
+        | StepKind::Approval { .. }
         | StepKind::Group { .. } => step.next.is_none(),
     }
 }

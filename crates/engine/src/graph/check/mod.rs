@@ -10,6 +10,7 @@
 //! step's own result. What is inside a step is seen from
 //! outside as that step's output only. An id therefore must not be used again further in.
 
+mod asks;
 mod catalogue;
 mod expressions;
 mod input;
@@ -29,9 +30,11 @@ mod words;
 mod tests;
 
 pub use catalogue::{Catalogue, ExecutorInfo};
-pub use input::{InputProblem, validate_input};
+pub use input::{InputProblem, validate_input, validate_payload};
 
-use crate::model::{LockClaim, Pointer, Problem, Step, Workflow};
+use std::collections::HashMap;
+
+use crate::model::{LockClaim, Pointer, Problem, Signal, Step, Workflow};
 use list::Order;
 use scope::{Frame, Index};
 
@@ -52,6 +55,7 @@ pub fn check<'w>(
         problems: Vec::new(),
         held: Vec::new(),
         locked: 0,
+        signals: HashMap::new(),
     };
     checker.name(&workflow.name, &root.key("workflow"));
     checker.schema(workflow.input.as_ref());
@@ -81,6 +85,8 @@ pub(super) struct Checker<'c, 'w> {
     held: Vec<LockClaim>,
     /// How many steps around hold locks.
     locked: u32,
+    /// The signals, each with the place where it came first.
+    signals: HashMap<&'w str, (Pointer, &'w Signal)>,
 }
 
 impl<'w> Checker<'_, 'w> {

@@ -151,6 +151,8 @@ fn inner_lists(step: &Step) -> Vec<&[Step]> {
         | StepKind::Workflow { .. }
         | StepKind::Set { .. }
         | StepKind::Wait { .. }
+        | StepKind::Signal { .. }
+        | StepKind::Approval { .. }
         | StepKind::Map { body: Body::Workflow { .. }, .. } => Vec::new(),
         StepKind::Map { body: Body::Steps(body), .. }
         | StepKind::Repeat { body, .. }

@@ -213,6 +213,17 @@ impl Picture {
             StepKind::Wait { wait } => {
                 Part::of(self.leaf(Shape::Wait, step, vec![text::wait(wait)], group))
             }
+            StepKind::Signal { signal } => {
+                let what = format!("for signal {}", signal.name);
+                Part::of(self.leaf(Shape::Wait, step, vec![what], group))
+            }
+            StepKind::Approval { approval } => {
+                let mut what = vec![format!("approval: {}", approval.message)];
+                if !approval.approvers.is_empty() {
+                    what.push(format!("by {}", approval.approvers.join(", ")));
+                }
+                Part::of(self.leaf(Shape::Wait, step, what, group))
+            }
             StepKind::Repeat { repeat, body } => {
                 let title = format!("{} · {}", headline(step), text::repeat(repeat));
                 let inner = self.group(title, group, true);

@@ -17,9 +17,6 @@ impl Decoder<'_> {
     /// `workflow` beside it.
     pub(super) fn kind(&mut self, fields: &Fields<'_>) -> Option<StepKind> {
         let mut kinds = fields.present(&shapes::KINDS);
-        if !fields.present(&shapes::LATER_KINDS).is_empty() {
-            return None;
-        }
         if kinds.contains(&"map") || kinds.contains(&"rollout") {
             kinds.retain(|kind| !matches!(*kind, "steps" | "workflow"));
         } else if kinds.contains(&"repeat") {
@@ -92,6 +89,14 @@ impl Decoder<'_> {
             "wait" => {
                 let wait = self.optional(fields, "wait", Self::wait)?;
                 Some(StepKind::Wait { wait })
+            }
+            "signal" => {
+                let signal = self.optional(fields, "signal", Self::signal)?;
+                Some(StepKind::Signal { signal })
+            }
+            "approval" => {
+                let approval = self.optional(fields, "approval", Self::approval)?;
+                Some(StepKind::Approval { approval })
             }
             "parallel" => {
                 let parallel = self.optional(fields, "parallel", Self::branches);

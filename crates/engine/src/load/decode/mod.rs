@@ -3,6 +3,7 @@
 //! workflow counts only if nothing was reported.
 
 mod amount;
+mod asks;
 mod choice;
 mod condition;
 mod fields;

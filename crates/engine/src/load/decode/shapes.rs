@@ -13,11 +13,10 @@ pub(super) struct Shape {
 }
 
 /// Fields that make a step what it is.
-pub(super) const KINDS: [&str; 10] = [
-    "uses", "map", "rollout", "repeat", "workflow", "parallel", "decision", "set", "wait", "steps",
+pub(super) const KINDS: [&str; 12] = [
+    "uses", "map", "rollout", "repeat", "workflow", "parallel", "decision", "set", "wait",
+    "signal", "approval", "steps",
 ];
-/// Kinds that the format knows and this version does not run.
-pub(super) const LATER_KINDS: [&str; 2] = ["approval", "signal"];
 
 pub(super) const WORKFLOW: Shape = Shape {
     what: "a workflow",
@@ -87,6 +86,8 @@ pub(super) const STEP: Shape = Shape {
         "decision",
         "set",
         "wait",
+        "signal",
+        "approval",
         "steps",
         "output",
         "retry",
@@ -98,7 +99,7 @@ pub(super) const STEP: Shape = Shape {
         "undo",
         "next",
     ],
-    later: &["approval", "signal", "pool"],
+    later: &["pool"],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),
@@ -186,6 +187,32 @@ pub(super) const WAIT: Shape = Shape {
         ("duration", "use `for`"),
         ("seconds", "use `for`, such as `for: 30s`"),
         ("at", "use `until`"),
+    ],
+};
+
+pub(super) const SIGNAL: Shape = Shape {
+    what: "`signal`",
+    fields: &["name", "schema"],
+    later: &[],
+    hints: &[
+        ("timeout", "`timeout` stands beside `signal`, not in it"),
+        ("payload", "what may be sent is said by `schema`"),
+    ],
+};
+
+pub(super) const APPROVAL: Shape = Shape {
+    what: "`approval`",
+    fields: &["message", "show", "approvers", "timeout", "on_timeout"],
+    later: &[],
+    hints: &[
+        ("by", "who may answer is said by `approvers`"),
+        ("who", "who may answer is said by `approvers`"),
+        ("text", "the question is called `message`"),
+        ("title", "the question is called `message`"),
+        (
+            "on_reject",
+            "a rejection fails the step: `on_error: continue` beside it lets the list go on",
+        ),
     ],
 };
 

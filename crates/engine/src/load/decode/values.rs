@@ -33,6 +33,10 @@ const EXECUTOR: NameRule = NameRule {
     what: "the name of an executor",
     rule: "`library.name`, as `rackwright steps` lists them",
 };
+const SIGNAL: NameRule = NameRule {
+    what: "the name of a signal",
+    rule: "letters, digits, `_` and `-`, starting with a letter or `_`",
+};
 const BINDING: NameRule = NameRule {
     what: "the name of an item",
     rule: "letters, digits and `_`, starting with a letter or `_`",
@@ -101,6 +105,10 @@ impl Decoder<'_> {
 
     pub(super) fn next(&mut self, node: &Node, at: &Pointer) -> Option<Next> {
         self.name(node, at, &NEXT, is_id).map(Next)
+    }
+
+    pub(super) fn signal_name(&mut self, node: &Node, at: &Pointer) -> Option<String> {
+        self.name(node, at, &SIGNAL, is_id)
     }
 
     pub(super) fn workflow_name(&mut self, node: &Node, at: &Pointer) -> Option<String> {
