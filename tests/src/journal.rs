@@ -85,6 +85,7 @@ impl Journals {
             all.interrupted += found.interrupted;
             all.interrupted_verify += found.interrupted_verify;
             all.observed += found.observed;
+            all.revoked += found.revoked;
         }
         all
     }

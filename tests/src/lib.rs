@@ -8,6 +8,7 @@ pub mod laws;
 pub mod look;
 pub mod pace;
 pub mod place;
+pub mod postgres;
 pub mod process;
 pub mod seed;
 pub mod sim;

@@ -15,11 +15,8 @@ use crate::{
 type Applied = Result<(), IllegalEvent>;
 
 impl RunState {
-    /// Applies one event of the row committed at `at`.
-    ///
-    /// # Errors
-    /// [`IllegalEvent`]; the state is then unusable.
-    pub fn apply(&mut self, plan: &Plan, event: &Event, at: Timestamp) -> Applied {
+    /// An event is about a run that has not ended and a step that exists.
+    fn expect_subject(&self, event: &Event) -> Applied {
         if self.status.is_ended() {
             return Err(self.illegal_for_run(event, self.status.as_str()));
         }
@@ -28,6 +25,15 @@ impl RunState {
         {
             return Err(self.illegal_for_run(event, "without such a step"));
         }
+        Ok(())
+    }
+
+    /// Applies one event of the row committed at `at`.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`]; the state is then unusable.
+    pub fn apply(&mut self, plan: &Plan, event: &Event, at: Timestamp) -> Applied {
+        self.expect_subject(event)?;
         match event {
             Event::Created(_) => Err(self.illegal_for_run(event, "created already")),
             Event::Claimed { node, epoch } => self.claimed(plan, event, (*node, *epoch), at),

@@ -30,9 +30,9 @@ impl Holding {
 
 impl fmt::Display for Holding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.token {
-            Value::String(text) => write!(f, "{} {text}", self.kind),
-            token => write!(f, "{} {token}", self.kind),
+        match self.token.as_str() {
+            Some(text) => write!(f, "{} {text}", self.kind),
+            None => write!(f, "{} {}", self.kind, self.token),
         }
     }
 }
