@@ -81,14 +81,14 @@ async fn appends_never_scan_a_table() {
         let mut admin = PgConnection::connect(&bench.url).await.unwrap();
         admin.execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
         admin.execute("SET enable_seqscan = off").await.unwrap();
-        for (name, text, parameters) in [
-            ("plain", include_str!("../../src/store/postgres/sql/append_plain.sql"), 5),
-            ("whole", include_str!("../../src/store/postgres/sql/append_full.sql"), 29),
+        for (name, text, parameters, last) in [
+            ("plain", include_str!("../../src/store/postgres/sql/append_plain.sql"), 5, ""),
+            ("whole", include_str!("../../src/store/postgres/sql/append_full.sql"), 29, ", false"),
         ] {
             let prepare = format!("PREPARE {name} AS {}", without_head(text));
             admin.execute(AssertSqlSafe(prepare)).await.unwrap();
             let arguments = vec!["'{}'"; parameters].join(", ");
-            let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({arguments})"));
+            let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({arguments}{last})"));
             let rows = sqlx::raw_sql(explain).fetch_all(&mut admin).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
             let plan = plan.join("\n");
