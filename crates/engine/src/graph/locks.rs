@@ -80,7 +80,11 @@ impl LocksPlan {
                         claims.push(LockClaim::lock(name("locks", given)?));
                     }
                 }
-                given => claims.push(LockClaim::lock(name("locks", &given)?)),
+                given @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Object(_)) => claims.push(LockClaim::lock(name("locks", &given)?)),
             }
         }
         for limit in &self.limits {
@@ -135,7 +139,9 @@ fn name(field: &str, given: &Value) -> Result<LockPath, StepError> {
 fn text(key: &Value) -> String {
     let key = match key {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            key.to_string()
+        }
     };
     let mut end = key.len().min(LockPath::LONGEST);
     while !key.is_char_boundary(end) {

@@ -95,11 +95,9 @@ impl RunState {
             }
             Event::TimedOut { step } => self.timed_out(plan, event, *step),
             Event::Window { step, what } => self.window_event(event, *step, what),
-            Event::LocksWanted { step, claims } => {
-                self.locks_wanted(plan, event, (*step, claims), at)
+            Event::LocksWanted { .. } | Event::LocksGranted { .. } | Event::LocksRefused { .. } => {
+                self.locks_event(plan, event, at)
             }
-            Event::LocksGranted { step } => self.locks_granted(plan, event, *step),
-            Event::LocksRefused { error } => self.locks_refused(event, error),
             Event::CancelRequested(cancel) => {
                 self.cancel = Some(cancel.clone());
                 self.stop_scope(plan, Self::ROOT);

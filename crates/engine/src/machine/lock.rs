@@ -168,7 +168,20 @@ impl RunState {
         around
     }
 
-    pub(super) fn locks_wanted(
+    pub(super) fn locks_event(&mut self, plan: &Plan, event: &Event, at: Timestamp) -> Passed {
+        if let Event::LocksWanted { step, claims } = event {
+            return self.locks_wanted(plan, event, (*step, claims), at);
+        }
+        if let Event::LocksGranted { step } = event {
+            return self.locks_granted(plan, event, *step);
+        }
+        if let Event::LocksRefused { error } = event {
+            return self.locks_refused(event, error);
+        }
+        Ok(())
+    }
+
+    fn locks_wanted(
         &mut self,
         plan: &Plan,
         event: &Event,
@@ -212,12 +225,7 @@ impl RunState {
         Ok(())
     }
 
-    pub(super) fn locks_granted(
-        &mut self,
-        plan: &Plan,
-        event: &Event,
-        step: Option<StepRef>,
-    ) -> Passed {
+    fn locks_granted(&mut self, plan: &Plan, event: &Event, step: Option<StepRef>) -> Passed {
         let queued = self.locks.as_mut().and_then(|book| book.get_mut(step));
         let Some(queued) = queued.filter(|queued| !queued.granted) else {
             return Err(self.illegal_for_run(event, "not waiting for locks"));
@@ -242,7 +250,7 @@ impl RunState {
     }
 
     /// The run can't have its locks: it fails before its first step.
-    pub(super) fn locks_refused(&mut self, event: &Event, error: &Arc<StepError>) -> Passed {
+    fn locks_refused(&mut self, event: &Event, error: &Arc<StepError>) -> Passed {
         if self.has_run_locks() || self.scope(Self::ROOT).halted {
             return Err(self.illegal_for_run(event, "not waiting for locks"));
         }

@@ -17,15 +17,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
-    Amount, Approval, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Concurrency,
-    Condition, Defaults, ErrorClass, HumanDuration, Limit, Map, Moment, Next, OnError, OnTimeout,
-    Otherwise, Repeat, Retry, Setting, Signal, Step, StepKind, Then, Timeout, TimeoutParts, Undo,
-    Wait, WaitFor, WindowUse, Workflow,
+    Amount, Approval, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults,
+    ErrorClass, HumanDuration, Map, Moment, Next, OnError, OnTimeout, Otherwise, Repeat, Retry,
+    Setting, Signal, Step, StepKind, Then, Timeout, TimeoutParts, Undo, Wait, WaitFor, WindowUse,
+    Workflow,
 };
 
 /// Puts a [`Workflow`] together.
 #[derive(Clone, Debug)]
-pub struct WorkflowBuilder(Workflow);
+pub struct WorkflowBuilder(pub(super) Workflow);
 
 impl Workflow {
     /// A workflow of this name, without steps yet.
@@ -82,41 +82,6 @@ impl WorkflowBuilder {
     #[must_use]
     pub fn window(mut self, window: impl Into<WindowUse>) -> Self {
         self.0.window = Some(window.into());
-        self
-    }
-
-    /// A lock that the whole run holds; may be a template.
-    #[must_use]
-    pub fn lock(mut self, name: impl Into<String>) -> Self {
-        self.0.locks.push(name.into());
-        self
-    }
-
-    /// A limit that the whole run holds a slot of.
-    #[must_use]
-    pub fn limit(mut self, limit: Limit) -> Self {
-        self.0.limits.push(limit);
-        self
-    }
-
-    /// How many runs are under way at the same time.
-    #[must_use]
-    pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
-        self.0.concurrency = Some(concurrency);
-        self
-    }
-
-    /// How long a run may wait for its locks and limits.
-    #[must_use]
-    pub fn queue_timeout(mut self, wait: Duration) -> Self {
-        self.0.queue_timeout = Some(HumanDuration(wait));
-        self
-    }
-
-    /// Which of those that wait comes first: 0 to 9, higher before lower.
-    #[must_use]
-    pub fn priority(mut self, priority: u8) -> Self {
-        self.0.priority = priority;
         self
     }
 
@@ -302,20 +267,6 @@ impl Step {
     #[must_use]
     pub fn timeout(mut self, timeout: impl Into<Timeout>) -> Self {
         self.timeout = Some(timeout.into());
-        self
-    }
-
-    /// A lock that is held from the step's start to its end; may be a template.
-    #[must_use]
-    pub fn lock(mut self, name: impl Into<String>) -> Self {
-        self.locks.push(name.into());
-        self
-    }
-
-    /// A limit that a slot of is held for as long as the step is under way.
-    #[must_use]
-    pub fn limit(mut self, limit: Limit) -> Self {
-        self.limits.push(limit);
         self
     }
 

@@ -1,7 +1,11 @@
 //! Limits: how many may hold something at the same time.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{HumanDuration, Step, WorkflowBuilder};
 
 /// A limit that a run or a step takes a slot of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +57,61 @@ impl Concurrency {
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+}
+
+/// What a whole run holds and waits for.
+impl WorkflowBuilder {
+    /// A lock that the whole run holds; may be a template.
+    #[must_use]
+    pub fn lock(mut self, name: impl Into<String>) -> Self {
+        self.0.locks.push(name.into());
+        self
+    }
+
+    /// A limit that the whole run holds a slot of.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.0.limits.push(limit);
+        self
+    }
+
+    /// How many runs are under way at the same time.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: Concurrency) -> Self {
+        self.0.concurrency = Some(concurrency);
+        self
+    }
+
+    /// How long a run may wait for its locks and limits.
+    #[must_use]
+    pub fn queue_timeout(mut self, wait: Duration) -> Self {
+        self.0.queue_timeout = Some(HumanDuration(wait));
+        self
+    }
+
+    /// Which of those that wait comes first: 0 to 9, higher before lower.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.0.priority = priority;
+        self
+    }
+}
+
+/// What a step holds.
+impl Step {
+    /// A lock that is held from the step's start to its end; may be a template.
+    #[must_use]
+    pub fn lock(mut self, name: impl Into<String>) -> Self {
+        self.locks.push(name.into());
+        self
+    }
+
+    /// A limit that a slot of is held for as long as the step is under way.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
         self
     }
 }

@@ -15,14 +15,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::LockRecord;
 use crate::model::{LockClaim, LockHolder, LockPath};
 
-/// The tickets that can be granted now. `live` has every request that touches what the waiting
+/// The tickets that can be granted now. `requests` has every one that touches what the waiting
 /// ones among it ask for.
-pub(super) fn grantable(live: &[LockRecord]) -> Vec<i64> {
+pub(super) fn grantable(requests: &[LockRecord]) -> Vec<i64> {
     let mut hall = Hall::default();
-    for request in live.iter().filter(|request| request.granted_at.is_some()) {
+    for request in requests.iter().filter(|request| request.granted_at.is_some()) {
         hall.grant(request);
     }
-    let mut line: Vec<_> = live.iter().filter(|it| it.granted_at.is_none()).collect();
+    let mut line: Vec<_> = requests.iter().filter(|it| it.granted_at.is_none()).collect();
     line.sort_by_key(|request| (std::cmp::Reverse(request.priority), request.ticket));
     let mut granted = Vec::new();
     let mut ahead = Names::default();

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Write};
 use rackwright_engine::{
     api::RunEvent,
     machine::{ApprovalEvent, Event, Opening, SignalEvent, SkipReason, Verdict, WindowEvent},
-    model::{RunId, StepError, Timestamp},
+    model::{LockClaim, RunId, StepError, Timestamp},
     step::Observation,
 };
 
@@ -81,10 +81,7 @@ impl Lines {
             Event::TimedOut { .. } => "ran out of time".to_owned(),
             Event::RunTimedOut => "the run ran out of time: it is stopped".to_owned(),
             Event::Finishing { status, .. } => format!("is about to end: {status}"),
-            Event::LocksWanted { claims, .. } => {
-                let names: Vec<_> = claims.iter().map(ToString::to_string).collect();
-                format!("wants {}", names.join(", "))
-            }
+            Event::LocksWanted { claims, .. } => wants(claims),
             Event::LocksRefused { error } => failed(error, None),
             Event::ScopeFailed { error, .. } => {
                 format!("its output can't be computed: {}", one_line(&error.message))
@@ -238,6 +235,11 @@ fn of_window(what: &WindowEvent, at: Timestamp) -> String {
             format!("{by} says not to wait for the window: {}", one_line(reason))
         }
     }
+}
+
+fn wants(claims: &[LockClaim]) -> String {
+    let names: Vec<_> = claims.iter().map(ToString::to_string).collect();
+    format!("wants {}", names.join(", "))
 }
 
 /// A hint is for who has to act: nobody, while there are attempts left.
