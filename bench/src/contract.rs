@@ -14,6 +14,8 @@
 //! | `BENCH_ROWS`, `BENCH_SECS` | of a raw probe: rows per transaction, seconds | 1, 3 |
 //! | `BENCH_STEPLOG` | file to which every step appends `wf-<k> <i>` | |
 //! | `BENCH_EXPECT` | of `w5recover`: how many runs the store holds | |
+//! | `BENCH_PAYLOAD` | bytes of padding in the output of a step | 54 |
+//! | `BENCH_NODE` | of a workload that several drivers run on one store: the name of this one | |
 //! | `BENCH_SYNC` | wait for a line after `END` | |
 
 use std::{
@@ -28,6 +30,9 @@ use std::{
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
+
+/// With it an output has about 100 bytes.
+const PADDING: usize = 54;
 
 /// The store under test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +68,10 @@ pub struct Settings {
     pub step_log: Option<PathBuf>,
     /// How many runs the store holds before `w5recover`.
     pub expect: Option<usize>,
+    /// Bytes of padding in the output of a step.
+    pub payload: usize,
+    /// The name of this driver among several on one store; empty if it is alone.
+    pub node: String,
     /// Wait for a line on standard input after `END`.
     pub sync: bool,
 }
@@ -88,8 +97,18 @@ impl Settings {
                 .context("BENCH_SECS: say a number of seconds")?,
             step_log: text("BENCH_STEPLOG").map(PathBuf::from),
             expect: number("BENCH_EXPECT")?,
+            payload: number("BENCH_PAYLOAD")?.unwrap_or(PADDING),
+            node: text("BENCH_NODE").unwrap_or_default(),
             sync: text("BENCH_SYNC").is_some(),
         })
+    }
+
+    /// The address of the store, as the engine takes it.
+    pub fn url(&self) -> String {
+        match self.store {
+            Store::Postgres => self.pg_url.clone(),
+            Store::Sqlite => format!("sqlite:{}", self.db_dir.join("rackwright.db").display()),
+        }
     }
 }
 
@@ -136,19 +155,22 @@ fn say(line: &str) -> anyhow::Result<()> {
 pub struct Recorder {
     started: Instant,
     log: Option<File>,
+    padding: String,
     stamps: Mutex<Vec<Duration>>,
 }
 
 impl Recorder {
-    /// A recorder whose clock starts now; it appends to `step_log` where one is asked for.
-    pub fn new(step_log: Option<&Path>) -> anyhow::Result<Self> {
+    /// A recorder whose clock starts now; it appends to `step_log` where one is asked for, and its
+    /// steps give `payload` bytes of padding.
+    pub fn new(step_log: Option<&Path>, payload: usize) -> anyhow::Result<Self> {
         let log = step_log
             .map(|path| {
                 let file = OpenOptions::new().create(true).append(true).open(path);
                 file.with_context(|| format!("BENCH_STEPLOG={}", path.display()))
             })
             .transpose()?;
-        Ok(Self { started: Instant::now(), log, stamps: Mutex::default() })
+        let padding = "x".repeat(payload);
+        Ok(Self { started: Instant::now(), log, padding, stamps: Mutex::default() })
     }
 
     /// Forgets the steps of the warm-up.
@@ -156,7 +178,7 @@ impl Recorder {
         self.stamps.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// What a step does: it notes the time and its address, and returns about 100 bytes.
+    /// What a step does: it notes the time and its address, and returns its output.
     pub fn step(&self, run: &str, index: usize) -> std::io::Result<Value> {
         let at = self.started.elapsed();
         self.stamps.lock().unwrap_or_else(PoisonError::into_inner).push(at);
@@ -164,7 +186,7 @@ impl Recorder {
             // One write, so that a line is whole whenever the process is killed.
             log.write_all(format!("{run} {index}\n").as_bytes())?;
         }
-        Ok(json!({"wf": run, "i": index, "ok": true, "pad": "x".repeat(54)}))
+        Ok(json!({"wf": run, "i": index, "ok": true, "pad": self.padding}))
     }
 
     /// When each step ran, since this recorder was made, in the order of their execution.
@@ -206,7 +228,7 @@ mod tests {
     fn a_step_leaves_its_line_and_its_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("steps.log");
-        let recorder = Recorder::new(Some(&path)).unwrap();
+        let recorder = Recorder::new(Some(&path), PADDING).unwrap();
         let output = recorder.step("wf-3", 7).unwrap();
         recorder.step("wf-3", 8).unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "wf-3 7\nwf-3 8\n");

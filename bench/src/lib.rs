@@ -5,5 +5,7 @@
 //! measured part, and so that other engines can be measured beside this one.
 
 pub mod contract;
+pub mod fill;
+pub mod parked;
 pub mod raw;
 pub mod workloads;

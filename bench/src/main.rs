@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand};
 use rackwright_bench::{
     contract::Settings,
-    raw,
+    fill, parked, raw,
     workloads::{self, Workload},
 };
 
@@ -30,6 +30,12 @@ enum Mode {
     W5run,
     /// What `w5run` left is recovered and completed.
     W5recover,
+    /// Fills a store with the journals of runs that have ended; `BENCH_WF` of `BENCH_STEPS` rows.
+    Fill,
+    /// Fills a store with `BENCH_WF` runs that wait for a year.
+    Park,
+    /// Starts a node on what `park` left; `BENCH_STEPS` further runs wait for a few seconds.
+    Parked,
     /// Inserts into SQLite with nothing on top.
     RawSqlite,
     /// Inserts into PostgreSQL with nothing on top.
@@ -47,6 +53,9 @@ async fn main() -> anyhow::Result<()> {
         Mode::W4 => Workload::Start,
         Mode::W5run => Workload::CrashRun,
         Mode::W5recover => Workload::CrashRecover,
+        Mode::Fill => return fill::run(&settings).await,
+        Mode::Park => return parked::park(&settings).await,
+        Mode::Parked => return parked::wake(&settings).await,
         Mode::RawSqlite => return raw::sqlite(&settings).await,
         Mode::RawPostgres => return raw::postgres(&settings).await,
     };

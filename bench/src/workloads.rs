@@ -10,7 +10,7 @@ use rackwright_engine::{
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet};
 
-use crate::contract::{self, Recorder, Settings, Store};
+use crate::contract::{self, Recorder, Settings};
 
 /// A workload; its sizes come from [`Settings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Workload {
 /// # Errors
 /// What the engine says, or a run that did not complete.
 pub async fn run(workload: Workload, settings: &Settings) -> anyhow::Result<()> {
-    let recorder = Arc::new(Recorder::new(settings.step_log.as_deref())?);
+    let recorder = Arc::new(Recorder::new(settings.step_log.as_deref(), settings.payload)?);
     let bench = Bench { engine: engine(settings, &recorder).await?, recorder, settings };
     if workload != Workload::CrashRecover {
         bench.engine.deploy(sequence("warm", 20)?).await?;
@@ -51,10 +51,6 @@ pub async fn run(workload: Workload, settings: &Settings) -> anyhow::Result<()> 
 }
 
 async fn engine(settings: &Settings, recorder: &Arc<Recorder>) -> anyhow::Result<Engine> {
-    let url = match settings.store {
-        Store::Postgres => settings.pg_url.clone(),
-        Store::Sqlite => format!("sqlite:{}", settings.db_dir.join("rackwright.db").display()),
-    };
     let recorder = Arc::clone(recorder);
     let step = executor_fn(
         Describe::new("bench.step", Effect::Idempotent),
@@ -69,7 +65,7 @@ async fn engine(settings: &Settings, recorder: &Arc<Recorder>) -> anyhow::Result
             }
         },
     );
-    let engine = Engine::builder().store(url).register(step).build().await?;
+    let engine = Engine::builder().store(settings.url()).register(step).build().await?;
     Ok(engine)
 }
 
@@ -165,8 +161,8 @@ impl Bench<'_> {
         for k in 0..runs {
             let permit = Arc::clone(&permits).acquire_owned().await?;
             let engine = Arc::clone(&engine);
+            let name = format!("wf-{}{k}", self.settings.node);
             tasks.spawn(async move {
-                let name = format!("wf-{k}");
                 let request =
                     RunRequest::new("seq").input(json!({ "wf": name })).idempotency_key(name);
                 let outcome = engine.start(request).await?.wait().await?;
@@ -239,6 +235,6 @@ impl Bench<'_> {
 }
 
 /// A rate.
-fn per_second(count: usize, took: Duration) -> f64 {
+pub(crate) fn per_second(count: usize, took: Duration) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / took.as_secs_f64()
 }

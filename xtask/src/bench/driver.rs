@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     path::Path,
     process::Stdio,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, bail};
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A driver that has not ended by then hangs.
-const LIMIT: Duration = Duration::from_mins(5);
+const LIMIT: Duration = Duration::from_mins(20);
 
 /// Numbers of one measurement, by name.
 pub(super) type Sample = BTreeMap<String, f64>;
@@ -62,6 +62,15 @@ impl<'a> Bench<'a> {
         Ok(Scratch { dir, database, cluster: self.cluster })
     }
 
+    /// Lets what was written reach its place, so that a measurement does not pay for it.
+    pub(super) fn settle(&self, scratch: &Scratch<'_>) -> anyhow::Result<()> {
+        if let Some(cluster) = self.cluster {
+            let mut psql = cluster.client("psql", &scratch.database);
+            shell::output(psql.args(["-qc", "vacuum analyze", "-c", "checkpoint"]))?;
+        }
+        Ok(())
+    }
+
     /// Runs a mode of a driver to its end.
     pub(super) fn drive(
         &self,
@@ -79,8 +88,10 @@ impl<'a> Bench<'a> {
         while let Some(text) = lines.next(Some(started + LIMIT))? {
             if text == "BEGIN" {
                 begin = Some(Snapshot::take(running.id(), server));
+                sample.insert("begin_at_s".into(), since_epoch()?);
             } else if text == "END" {
                 let begin = begin.as_ref().context("END came without BEGIN")?;
+                sample.insert("end_at_s".into(), since_epoch()?);
                 let used = begin.until(&Snapshot::take(running.id(), server));
                 sample.insert("boot_to_end_s".into(), started.elapsed().as_secs_f64());
                 sample.insert("measured_s".into(), used.elapsed_s);
@@ -130,6 +141,11 @@ impl Drop for Scratch<'_> {
             let _ = shell::output(drop.args(["--force", "--if-exists"]).arg(&self.database));
         }
     }
+}
+
+/// The wall clock: what several drivers measured is put on one line by it.
+fn since_epoch() -> anyhow::Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 
 /// The numbers of a JSON object.

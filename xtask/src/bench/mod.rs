@@ -3,6 +3,7 @@
 
 mod driver;
 mod figures;
+mod large;
 mod process;
 mod raw;
 mod report;
@@ -41,8 +42,10 @@ pub(crate) struct Options {
     /// Which stores
     #[arg(long, value_delimiter = ',', default_values = ["sqlite", "postgres"])]
     stores: Vec<Store>,
-    /// Which workloads
-    #[arg(long, value_delimiter = ',', default_values = ["w1", "w2", "w3", "w4", "w5"])]
+    /// Which workloads; `filled` and `parked` write gigabytes and take minutes
+    #[arg(long, value_delimiter = ',',
+          default_values = ["w1", "w2", "w2-512", "w2-10k", "w3", "w3-10000", "w4", "w5",
+                            "nodes-2", "nodes-3"])]
     workloads: Vec<Workload>,
     /// Another driver that keeps the contract, instead of building ours
     #[arg(long)]
@@ -87,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
         for repetition in 1..=repetitions {
             eprintln!("xtask: {}, repetition {repetition} of {repetitions}", store.name());
             of_store.raw(Probe::Batch, &Probe::Batch.measure(&bench, scale)?);
-            for workload in &options.workloads {
+            for workload in options.workloads.iter().filter(|it| it.fits(*store)) {
                 measure(&bench, *workload, scale, &mut of_store)?;
             }
         }

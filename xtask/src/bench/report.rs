@@ -121,12 +121,38 @@ fn engine(out: &mut Table, workload: Workload, numbers: &Numbers, scale: Scale) 
             out.row("W1 step after step, p99", numbers, "p99_us", "µs", slow);
             out.row("W1 step after step", numbers, "steps_s", "steps/s", rate);
         }
-        Workload::W2 => {
+        Workload::W2 | Workload::W2Wide | Workload::W2Payload => {
             let runs = workload.total_steps(scale) / 10;
-            let title = format!("W2 {runs} runs × 10 steps, 64 in flight");
+            let what = if workload == Workload::W2Wide {
+                "512 in flight"
+            } else if workload == Workload::W2Payload {
+                "64 in flight, 10 KB"
+            } else {
+                "64 in flight"
+            };
+            let title = format!("W2 {runs} runs × 10 steps, {what}");
             out.row(&title, numbers, "steps_s", "steps/s", rate);
         }
-        Workload::W3 => {
+        Workload::Nodes2 | Workload::Nodes3 => {
+            let nodes = if workload == Workload::Nodes2 { "two" } else { "three" };
+            let title = format!("W2 on each of {nodes} nodes");
+            out.row(&title, numbers, "steps_s", "steps/s", rate);
+        }
+        Workload::Filled => {
+            out.row("W2 beside a full journal", numbers, "steps_s", "steps/s", rate);
+            out.row("   rows of the journal", numbers, "journal_rows", "", None);
+            out.row("   on an empty store", numbers, "empty_steps_s", "steps/s", None);
+            out.row("   full to empty", numbers, "of_empty", "", None);
+        }
+        Workload::Parked => {
+            out.row("Parked runs", numbers, "parked", "", None);
+            out.row("   parked in a second", numbers, "parked_s", "/s", None);
+            out.row("   memory while parking", numbers, "parking_rss_mib", "MiB", None);
+            out.row("   start-up of a node", numbers, "start_up_s", "s", None);
+            out.row("   due runs start late by, p50", numbers, "late_p50_us", "µs", None);
+            out.row("   due runs start late by, most", numbers, "late_max_us", "µs", None);
+        }
+        Workload::W3 | Workload::W3Wide => {
             let title = format!("W3 {} steps in parallel", workload.total_steps(scale));
             out.row(&title, numbers, "steps_s", "steps/s", rate);
         }

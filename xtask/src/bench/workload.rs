@@ -12,7 +12,9 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::{
+    Store,
     driver::{Bench, Sample},
+    large,
     raw::Probe,
 };
 use crate::shell;
@@ -26,7 +28,7 @@ pub(crate) enum Scale {
 }
 
 impl Scale {
-    fn of(self, full: u32) -> u32 {
+    pub(super) fn of(self, full: u32) -> u32 {
         match self {
             Self::Full => full,
             Self::Quick => full / 10,
@@ -48,19 +50,38 @@ pub(crate) enum Workload {
     W1,
     /// 2,000 runs of 10 steps, 64 in flight
     W2,
+    /// 5,000 runs of 10 steps, 512 in flight
+    #[value(name = "w2-512")]
+    W2Wide,
+    /// 2,000 runs of 10 steps, 64 in flight, outputs of 10 KB
+    #[value(name = "w2-10k")]
+    W2Payload,
     /// One run of 1,000 parallel steps
     W3,
+    /// One run of 10,000 parallel steps
+    #[value(name = "w3-10000")]
+    W3Wide,
     /// 200 starts, one after the other
     W4,
     /// 1,000 runs of 10 steps, killed half-way and recovered
     W5,
+    /// W2 on each of two nodes at once (PostgreSQL)
+    #[value(name = "nodes-2")]
+    Nodes2,
+    /// W2 on each of three nodes at once (PostgreSQL)
+    #[value(name = "nodes-3")]
+    Nodes3,
+    /// W2 on an empty store, and on one with 10 million journal rows
+    Filled,
+    /// A node on a store with a million parked runs (SQLite: 100,000)
+    Parked,
 }
 
 /// The sizes of a workload.
-struct Size {
-    runs: u32,
-    steps: u32,
-    in_flight: u32,
+pub(super) struct Size {
+    pub(super) runs: u32,
+    pub(super) steps: u32,
+    pub(super) in_flight: u32,
 }
 
 impl Workload {
@@ -68,16 +89,63 @@ impl Workload {
         match self {
             Self::W1 => "w1",
             Self::W2 => "w2",
+            Self::W2Wide => "w2-512",
+            Self::W2Payload => "w2-10k",
             Self::W3 => "w3",
+            Self::W3Wide => "w3-10000",
             Self::W4 => "w4",
             Self::W5 => "w5",
+            Self::Nodes2 => "nodes-2",
+            Self::Nodes3 => "nodes-3",
+            Self::Filled => "filled",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// The driver's name for it.
+    fn mode(self) -> &'static str {
+        match self {
+            Self::W1 => "w1",
+            Self::W2
+            | Self::W2Wide
+            | Self::W2Payload
+            | Self::Nodes2
+            | Self::Nodes3
+            | Self::Filled => "w2",
+            Self::W3 | Self::W3Wide => "w3",
+            Self::W4 => "w4",
+            Self::W5 => "w5run",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// Whether it can be measured on this store.
+    pub(super) fn fits(self, store: Store) -> bool {
+        match self {
+            Self::Nodes2 | Self::Nodes3 => store == Store::Postgres,
+            Self::W1
+            | Self::W2
+            | Self::W2Wide
+            | Self::W2Payload
+            | Self::W3
+            | Self::W3Wide
+            | Self::W4
+            | Self::W5
+            | Self::Filled
+            | Self::Parked => true,
         }
     }
 
     fn size(self, scale: Scale) -> Size {
         let (runs, steps, in_flight) = match self {
             Self::W1 | Self::W3 => (1, scale.of(1000), 1),
-            Self::W2 => (scale.of(2000), 10, 64),
+            Self::W3Wide => (1, scale.of(10_000), 1),
+            Self::W2 | Self::W2Payload | Self::Nodes2 | Self::Nodes3 | Self::Filled => {
+                (scale.of(2000), 10, 64)
+            }
+            Self::W2Wide => (scale.of(5000), 10, 512),
+            // Those that wait for seconds, among those that wait for a year.
+            Self::Parked => (scale.of(1_000_000), 50, 512),
             Self::W4 => (scale.of(200), 1, 1),
             // Never smaller: there must be a half to be killed in.
             Self::W5 => (1000, 10, 1000),
@@ -96,23 +164,44 @@ impl Workload {
     pub(super) fn reference(self) -> Probe {
         match self {
             Self::W1 | Self::W4 => Probe::Single1,
-            Self::W2 | Self::W3 | Self::W5 => Probe::Single8,
+            Self::W2
+            | Self::W2Wide
+            | Self::W2Payload
+            | Self::W3
+            | Self::W3Wide
+            | Self::W5
+            | Self::Nodes2
+            | Self::Nodes3
+            | Self::Filled
+            | Self::Parked => Probe::Single8,
         }
     }
 
     /// Runs it on an empty store.
     pub(super) fn measure(self, bench: &Bench<'_>, scale: Scale) -> anyhow::Result<Sample> {
         let size = self.size(scale);
-        let settings = [
-            ("BENCH_WF", size.runs.to_string()),
-            ("BENCH_STEPS", size.steps.to_string()),
-            ("BENCH_CONC", size.in_flight.to_string()),
-        ];
-        if self == Self::W5 {
-            return killed_half_way(bench, &size, settings.to_vec());
+        let mut settings = size.settings();
+        match self {
+            Self::W5 => return killed_half_way(bench, &size, settings),
+            Self::Nodes2 => return large::nodes(bench, 2, &size),
+            Self::Nodes3 => return large::nodes(bench, 3, &size),
+            Self::Filled => return large::filled(bench, scale, &size),
+            Self::Parked => return large::parked(bench, size),
+            Self::W2Payload => settings.push(("BENCH_PAYLOAD", "10240".to_owned())),
+            Self::W1 | Self::W2 | Self::W2Wide | Self::W3 | Self::W3Wide | Self::W4 => {}
         }
         let scratch = bench.scratch()?;
-        bench.drive(bench.engine, self.name(), &scratch, &settings)
+        bench.drive(bench.engine, self.mode(), &scratch, &settings)
+    }
+}
+
+impl Size {
+    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("BENCH_WF", self.runs.to_string()),
+            ("BENCH_STEPS", self.steps.to_string()),
+            ("BENCH_CONC", self.in_flight.to_string()),
+        ]
     }
 }
 
