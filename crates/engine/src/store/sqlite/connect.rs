@@ -45,8 +45,10 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
-        // 64 MiB of pages, and a checkpoint per 16 MiB: a checkpoint stops the writer.
-        .pragma("cache_size", "-65536")
+        // Runs are written at the end of the tables (their ids grow with time), so few pages are
+        // touched again and again: 8 MiB of them, and a checkpoint per 16 MiB, which stops the
+        // writer.
+        .pragma("cache_size", "-8192")
         .pragma("wal_autocheckpoint", "4096")
         .row_buffer_size(512)
         .disable_statement_logging()
@@ -76,5 +78,5 @@ pub(super) fn readers(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(4)
         .test_before_acquire(false)
-        .connect_lazy_with(options.pragma("query_only", "1"))
+        .connect_lazy_with(options.pragma("query_only", "1").pragma("cache_size", "-2048"))
 }
