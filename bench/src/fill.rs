@@ -79,5 +79,6 @@ fn append(run: RunId, (seq, last): (usize, bool), at: Timestamp, row: &Bytes) ->
         update,
         consumed: Vec::new(),
         send: Vec::new(),
+        locks: Vec::new(),
     }
 }

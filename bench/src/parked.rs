@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use rackwright_engine::{
-    Config, Describe, Effect, Engine, RunHandle, RunRequest, RunStatus, StepContext, StepError,
+    Config, Describe, Effect, Engine, RunHandle, RunId, RunRequest, RunStatus, StepContext, StepError,
     Workflow, executor_fn, store::RunFilter,
 };
 use serde_json::{Value, json};
@@ -101,9 +101,10 @@ pub async fn wake(settings: &Settings) -> anyhow::Result<()> {
     }
     let mut late = Vec::new();
     for run in runs {
+        let id = run.id();
         let outcome = run.wait().await?;
         ensure!(outcome.status == RunStatus::Completed, "{:?}", outcome.errors);
-        late.push(lateness(&engine, &run).await?);
+        late.push(lateness(&engine, id).await?);
     }
     contract::end(settings)?;
     contract::result(&json!({
@@ -115,9 +116,9 @@ pub async fn wake(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// How long after its time the second attempt was let go, by the database's clock.
-async fn lateness(engine: &Engine, run: &RunHandle) -> anyhow::Result<Duration> {
+async fn lateness(engine: &Engine, run: RunId) -> anyhow::Result<Duration> {
     let mut due = None;
-    for row in engine.journal(run.id(), 0).await? {
+    for row in engine.journal(run, 0).await? {
         let events: Vec<Value> = serde_json::from_slice(&row.events)?;
         for event in events {
             if let Some(at) = event["failed"]["retry_at"].as_i64() {
