@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use rackwright_engine::{
-    Config, Describe, Effect, Engine, RunHandle, RunId, RunRequest, RunStatus, StepContext, StepError,
-    Workflow, executor_fn, store::RunFilter,
+    Config, Describe, Effect, Engine, RunHandle, RunId, RunRequest, RunStatus, StepContext,
+    StepError, Workflow, executor_fn, store::RunFilter,
 };
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};

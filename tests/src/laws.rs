@@ -117,11 +117,9 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
             | Event::WaitStarted { .. }
-            | Event::IterationPaused { .. }
-            | Event::IterationStarted { .. }
             | Event::Signal { .. }
             | Event::Approval { .. }
-            | Event::RepeatMet { .. }
+            | Event::Repeat { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }

@@ -76,7 +76,7 @@ fn main() -> Result<ExitCode> {
                     if !failed.swap(true, Ordering::SeqCst) {
                         println!("{failure}\nshrinking …");
                         plant(options.defect);
-                        println!("shrunk to:\n{}", shrink(*failure, &options.backend));
+                        println!("shrunk to:\n{}", shrink(failure, &options.backend));
                     }
                 }
             }

@@ -19,10 +19,10 @@ pub(super) const EXECUTORS: [(&str, Effect); 3] =
 pub(super) fn executors(seed: u64, device: &Device, link: &Link) -> Registry {
     let mut registry = Registry::new();
     for (name, effect) in EXECUTORS {
-        let seen = device.clone();
+        let looked_at = device.clone();
         let actor = Scripted::new(name, effect, device)
             .directed(move |ctx| direct(seed, effect, ctx))
-            .looks(move |ctx| look(seed, &seen, ctx))
+            .looks(move |ctx| look(seed, &looked_at, ctx))
             .on(link);
         if let Err(error) = registry.register(actor) {
             panic!("the actors have different names: {error}");

@@ -112,7 +112,7 @@ impl<'a> Run<'a> {
             |task| self.task(&state, task).is_some_and(|plan| plan.effect == Effect::Verify);
         breaches.extend(laws::examine(self.events(), verify).breaches);
         breaches.extend(self.attempts(workflow, &state));
-        breaches.extend(self.items(&state));
+        breaches.extend(left_out(&state));
         breaches.extend(self.done(&state, device));
         if ended && (state.status != self.record.status || self.record.owner.is_some()) {
             breaches.push(format!("its row does not say that it is {}", state.status));
@@ -200,15 +200,6 @@ impl<'a> Run<'a> {
         breaches
     }
 
-    /// A map that came to its end by itself left no item out.
-    fn items(&self, state: &RunState) -> Vec<String> {
-        let done = state.steps.iter().filter(|step| step.main.phase == Phase::Completed);
-        let left_out = done.filter(
-            |step| matches!(&step.inner, Inner::Map(map) if map.scopes.len() != map.items.len()),
-        );
-        left_out.map(|step| format!("a map left items out: {step:?}")).collect()
-    }
-
     /// What must be verified and is recorded as done took effect, unless a person says so.
     fn done(&self, state: &RunState, device: &Device) -> Vec<String> {
         let mut by_hand = BTreeSet::new();
@@ -267,11 +258,22 @@ fn below(value: &serde_json::Value, path: &str, found: &mut BTreeMap<String, u32
                 }
             }
             ("decision", serde_json::Value::Array(choices)) => {
-                choices.iter().for_each(|choice| below(choice, path, found));
+                for choice in choices {
+                    below(choice, path, found);
+                }
             }
             _ => {}
         }
     }
+}
+
+/// A map that came to its end by itself left no item out.
+fn left_out(state: &RunState) -> Vec<String> {
+    let done = state.steps.iter().filter(|step| step.main.phase == Phase::Completed);
+    let left_out = done.filter(
+        |step| matches!(&step.inner, Inner::Map(map) if map.scopes.len() != map.items.len()),
+    );
+    left_out.map(|step| format!("a map left items out: {step:?}")).collect()
 }
 
 /// A path without the numbers of items.

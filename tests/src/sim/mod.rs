@@ -47,5 +47,5 @@ pub fn play_seed(
     let scene = Scene::draw(seed);
     let result = play(&scene, backend);
     plant(None);
-    result.map_err(Box::new)
+    result
 }

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rackwright_engine::{
-    Client, EngineError, RunId, RunRequest,
+    Client, Engine, EngineError, RunId, RunRequest,
     runtime::PlanUnavailable,
     store::{JournalRow, RunFilter, Store},
     testing::{Cluster, Device, Faults, VirtualTime},
@@ -78,7 +78,7 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 /// What broke a law, or kept the scene from being played.
-pub fn play(scene: &Scene, backend: &Backend) -> Result<Course, Failure> {
+pub fn play(scene: &Scene, backend: &Backend) -> Result<Course, Box<Failure>> {
     let mut seen = Seen::default();
     let played = catch_unwind(AssertUnwindSafe(|| stage(scene, *backend, &mut seen)));
     let mut breaches = match played {
@@ -96,7 +96,8 @@ pub fn play(scene: &Scene, backend: &Backend) -> Result<Course, Failure> {
         format!("{run} {} epoch {} {}: {events}", row.seq, row.epoch, row.at.micros())
     };
     let journal = rows.map(line).collect();
-    Err(Failure { scene: scene.clone(), breaches, operations: seen.operations, journal })
+    let operations = seen.operations;
+    Err(Box::new(Failure { scene: scene.clone(), breaches, operations, journal }))
 }
 
 #[derive(Default)]
@@ -198,7 +199,7 @@ async fn carry_on(
     }
     let stuck: Vec<_> = (0..cluster.len())
         .filter_map(|slot| cluster.engine(slot))
-        .flat_map(|it| it.stuck())
+        .flat_map(Engine::stuck)
         .collect();
     figures.merge(&operator.figures);
     figures.add("crashes", stage.crashes);
@@ -268,8 +269,9 @@ impl Stage {
 /// Whether the same call may succeed later.
 fn passes(error: &EngineError) -> bool {
     match error {
-        EngineError::Store(error) => error.is_transient(),
-        EngineError::Unavailable(PlanUnavailable::Store(error)) => error.is_transient(),
+        EngineError::Store(error) | EngineError::Unavailable(PlanUnavailable::Store(error)) => {
+            error.is_transient()
+        }
         EngineError::ShutDown | EngineError::Start(_) => true,
         EngineError::Unavailable(_)
         | EngineError::Plan(_)

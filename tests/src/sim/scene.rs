@@ -47,7 +47,7 @@ impl Scene {
         let kid = kid();
         let workflow = calls(workflow(seed), &kid);
         let nodes = 1 + usize::from(chance.percent(75)) + usize::from(chance.percent(40));
-        let cancel_after = chance.percent(20).then(|| chance.time(Duration::from_secs(60)));
+        let cancel_after = chance.percent(20).then(|| chance.time(Duration::from_mins(1)));
         Self {
             seed,
             workflow,

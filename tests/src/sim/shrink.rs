@@ -6,7 +6,7 @@ use super::{Backend, Failure, Scene, play};
 const PLAYS: usize = 300;
 
 /// The failure of a smaller scene that fails as well.
-pub fn shrink(failure: Failure, backend: &Backend) -> Failure {
+pub fn shrink(failure: Box<Failure>, backend: &Backend) -> Box<Failure> {
     let mut best = failure;
     let mut plays = 0;
     loop {

@@ -226,11 +226,9 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::WavePassed { .. }
         | Event::RolloutUndone { .. }
         | Event::WaitStarted { .. }
-        | Event::IterationPaused { .. }
-        | Event::IterationStarted { .. }
         | Event::Signal { .. }
         | Event::Approval { .. }
-        | Event::RepeatMet { .. }
+        | Event::Repeat { .. }
         | Event::Closed { .. }
         | Event::ChildStarted { .. }
         | Event::ChildEnded { .. }

@@ -186,11 +186,9 @@ impl RunView {
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
             | Event::WaitStarted { .. }
-            | Event::IterationPaused { .. }
-            | Event::IterationStarted { .. }
             | Event::Signal { .. }
             | Event::Approval { .. }
-            | Event::RepeatMet { .. }
+            | Event::Repeat { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -255,11 +253,9 @@ impl RunView {
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
             | Event::WaitStarted { .. }
-            | Event::IterationPaused { .. }
-            | Event::IterationStarted { .. }
             | Event::Signal { .. }
             | Event::Approval { .. }
-            | Event::RepeatMet { .. }
+            | Event::Repeat { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }

@@ -71,16 +71,10 @@ impl RunState {
             Event::GateOpened { step, wave } => self.gate_opened(plan, event, *step, *wave),
             Event::WavePassed { step, wave } => self.wave_passed(plan, event, *step, *wave),
             Event::RolloutUndone { step } => self.rollout_undone(plan, event, *step),
-            Event::WaitStarted { step, until } => {
-                self.wait_started(plan, event, *step, (*until, at))
-            }
+            Event::WaitStarted { step, until } => self.waiting(plan, event, *step, (*until, at)),
             Event::Signal { step, what } => self.signalled(plan, event, (*step, what), at),
             Event::Approval { step, what } => self.approval(plan, event, (*step, what), at),
-            Event::IterationPaused { step, until } => self.iteration_paused(event, *step, *until),
-            Event::IterationStarted { step, iteration } => {
-                self.iteration_started(plan, event, *step, (*iteration, at))
-            }
-            Event::RepeatMet { step } => self.repeat_met(plan, event, *step),
+            Event::Repeat { step, what } => self.repeated(plan, event, (*step, what), at),
             Event::ScopeFailed { scope, error } => self.scope_failed(plan, event, *scope, error),
             Event::Closed { scope, output } => self.closed(plan, event, *scope, output.as_ref()),
             Event::ChildStarted { step, run } => {

@@ -107,7 +107,7 @@ impl Ask {
 /// The SHA-256 of a value's JSON with sorted keys and without blanks, in hexadecimal.
 fn fingerprint(value: &Value) -> String {
     let text = sorted(value).to_string();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(text))
 }
 
 fn sorted(value: &Value) -> Value {
@@ -223,10 +223,8 @@ impl Pass<'_, '_> {
         let view = self.view(TaskRef::main(step));
         let message = text(plan.message.eval(&view)?);
         let shown = plan.show.as_ref().map(|show| show.eval(&view)).transpose()?;
-        let approvers = match plan.approvers.eval(&view)? {
-            Value::Array(names) => names.into_iter().map(text).collect(),
-            other => vec![text(other)],
-        };
+        let names = plan.approvers.eval(&view)?;
+        let approvers = names.as_array().into_iter().flatten().cloned().map(text).collect();
         let timeout = plan.timeout.as_ref().map(|it| APPROVAL_TIMEOUT.eval(it, &view));
         let until = timeout.transpose()?.map(|timeout| self.env.now.after(timeout.0));
         Ok(Ask::new(message, shown.unwrap_or_default(), approvers, until))

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    approval::ApprovalEvent, lock::LockHolding, rollout::Waves, signal::SignalEvent,
-    window::WindowEvent,
+    approval::ApprovalEvent, lock::LockHolding, repeat::RepeatEvent, rollout::Waves,
+    signal::SignalEvent, window::WindowEvent,
 };
 use crate::{
     model::{LockClaim, NodeId, RunId, RunStatus, StepError, Timestamp, Version},
@@ -424,24 +424,12 @@ pub enum Event {
         /// What.
         what: ApprovalEvent,
     },
-    /// The condition of a repeat did not hold; its next iteration waits for its time.
-    IterationPaused {
+    /// A repeat goes on, or is done.
+    Repeat {
         /// The repeat.
         step: StepRef,
-        /// When the next iteration is due.
-        until: Timestamp,
-    },
-    /// The next iteration of a repeat is under way.
-    IterationStarted {
-        /// The repeat.
-        step: StepRef,
-        /// Its number; the first one, 1, is opened with the step.
-        iteration: u32,
-    },
-    /// The condition of a repeat held after its last iteration.
-    RepeatMet {
-        /// The repeat.
-        step: StepRef,
+        /// What.
+        what: RepeatEvent,
     },
     /// A scope ended; not used for the workflow's own, which ends with [`Event::Ended`].
     Closed {
@@ -560,9 +548,9 @@ impl Event {
             Self::Signal { what: SignalEvent::Taken, .. } => "signal_taken",
             Self::Approval { what: ApprovalEvent::Asked(_), .. } => "approval_asked",
             Self::Approval { what: ApprovalEvent::Answered(_), .. } => "approval_answered",
-            Self::IterationPaused { .. } => "iteration_paused",
-            Self::IterationStarted { .. } => "iteration_started",
-            Self::RepeatMet { .. } => "repeat_met",
+            Self::Repeat { what: RepeatEvent::Paused { .. }, .. } => "iteration_paused",
+            Self::Repeat { what: RepeatEvent::Started { .. }, .. } => "iteration_started",
+            Self::Repeat { what: RepeatEvent::Met, .. } => "repeat_met",
             Self::Closed { .. } => "closed",
             Self::ChildStarted { .. } => "child_started",
             Self::ChildEnded { .. } => "child_ended",
@@ -604,10 +592,8 @@ impl Event {
             | Self::WavePassed { step, .. }
             | Self::RolloutUndone { step }
             | Self::WaitStarted { step, .. }
-            | Self::IterationPaused { step, .. }
-            | Self::IterationStarted { step, .. }
             | Self::Approval { step, .. }
-            | Self::RepeatMet { step }
+            | Self::Repeat { step, .. }
             | Self::ChildStarted { step, .. }
             | Self::ChildEnded { step, .. }
             | Self::TimedOut { step } => Some(*step),

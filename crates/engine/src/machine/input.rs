@@ -11,7 +11,7 @@ use super::{
     event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
     holding::{holds, revoke_ended},
     lock::Queued,
-    signal::{SentSignal, SignalEvent},
+    signal::SentSignal,
     state::{IllegalEvent, Inner, Phase, RunState},
     view::View,
     window::WindowInput,
@@ -260,12 +260,7 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         Input::Window(WindowInput::Override { path, by, reason }) => {
             state.overridden(plan, path.as_deref(), by, reason)
         }
-        Input::Signal(signal) => {
-            let known = plan.signals().any(|it| it.name == signal.name);
-            let fresh = known && !state.signals.knows(&signal);
-            let what = SignalEvent::Received(Box::new(signal));
-            fresh.then_some(Event::Signal { step: None, what })
-        }
+        Input::Signal(signal) => state.received(plan, signal),
         Input::Approve { path, answer } => state.answered(plan, &path, answer, env.now),
         Input::Window(WindowInput::Changed) | Input::Tick => None,
     }

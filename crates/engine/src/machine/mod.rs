@@ -43,6 +43,7 @@ pub use input::{Input, absorb, react};
 pub use items::MapState;
 pub use lock::{LockBook, LockChange, LockHolding, Queued};
 pub use owed::Obligation;
+pub use repeat::RepeatEvent;
 pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use signal::{SentSignal, SignalEvent, Signals};
 pub use state::{

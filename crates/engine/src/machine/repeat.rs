@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     decide::{Pass, failed_for_good},
     event::{Event, ScopeRef, StepRef, TaskRef},
@@ -14,6 +16,28 @@ use crate::{
     graph::{KindPlan, MAX_ITERATIONS, Plan, REPEAT_DELAY, RepeatPlan},
     model::{StepError, Timestamp},
 };
+
+/// A fact about a repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepeatEvent {
+    /// Its condition did not hold; the next iteration waits for its time.
+    Paused {
+        /// When the next iteration is due.
+        until: Timestamp,
+    },
+    /// The next iteration is under way.
+    Started {
+        /// Its number; the first one, 1, is opened with the step.
+        iteration: u32,
+    },
+    /// Its condition held after the last iteration.
+    Met,
+}
+
+const fn repeated(step: StepRef, what: RepeatEvent) -> Event {
+    Event::Repeat { step, what }
+}
 
 type Applied = Result<(), IllegalEvent>;
 
@@ -30,6 +54,23 @@ impl RunState {
         self.step_mut(step).inner = Inner::Repeat(Box::new(state));
         self.activate(plan, step, at);
         self.open_scope(plan, repeat.body, Some(step), Some(1));
+    }
+
+    /// A repeat goes on, or is done.
+    pub(super) fn repeated(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        (step, what): (StepRef, &RepeatEvent),
+        at: Timestamp,
+    ) -> Applied {
+        match what {
+            RepeatEvent::Paused { until } => self.iteration_paused(event, step, *until),
+            RepeatEvent::Started { iteration } => {
+                self.iteration_started(plan, event, step, (*iteration, at))
+            }
+            RepeatEvent::Met => self.repeat_met(plan, event, step),
+        }
     }
 
     /// The repeat, if it stands between two iterations.
@@ -57,9 +98,11 @@ impl RunState {
         until: Timestamp,
     ) -> Applied {
         let legal = self.between_iterations(step).is_some_and(|it| it.pause.is_none());
-        match &mut self.step_mut(step).inner {
-            Inner::Repeat(repeat) if legal => repeat.pause = Some(until),
-            _ => return Err(self.illegal(event, TaskRef::main(step))),
+        if !legal {
+            return Err(self.illegal(event, TaskRef::main(step)));
+        }
+        if let Inner::Repeat(repeat) = &mut self.step_mut(step).inner {
+            repeat.pause = Some(until);
         }
         self.timers.insert((until, TaskRef::main(step), TimerKind::Iterate));
         Ok(())
@@ -148,7 +191,7 @@ impl Pass<'_, '_> {
         let (scope, iteration, opened_at) = (repeat.scope, repeat.iteration, repeat.opened_at);
         let task = TaskRef::main(step);
         match plan.until.eval(&View { plan: self.plan, state: self.state, scope }) {
-            Ok(true) => return self.emit(Event::RepeatMet { step }),
+            Ok(true) => return self.emit(repeated(step, RepeatEvent::Met)),
             Ok(false) if self.state.is_stopped(task) => {
                 return self.emit(failed_for_good(task, stopped()));
             }
@@ -158,9 +201,9 @@ impl Pass<'_, '_> {
         match self.pause_before(task, plan, iteration) {
             // An iteration that takes no time must not keep the turn from ending.
             Ok(due) if due > self.env.now || opened_at >= self.env.now => {
-                self.emit(Event::IterationPaused { step, until: due })
+                self.emit(repeated(step, RepeatEvent::Paused { until: due }))
             }
-            Ok(_) => self.emit(Event::IterationStarted { step, iteration: iteration + 1 }),
+            Ok(_) => self.emit(repeated(step, RepeatEvent::Started { iteration: iteration + 1 })),
             Err(error) => self.emit(failed_for_good(task, error)),
         }
     }
@@ -189,6 +232,6 @@ impl Pass<'_, '_> {
     pub(super) fn pause_over(&mut self, step: StepRef) -> Applied {
         let Some(repeat) = self.state.between_iterations(step) else { return Ok(()) };
         let iteration = repeat.iteration + 1;
-        self.emit(Event::IterationStarted { step, iteration })
+        self.emit(repeated(step, RepeatEvent::Started { iteration }))
     }
 }

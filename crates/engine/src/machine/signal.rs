@@ -147,6 +147,15 @@ impl RunState {
         }
     }
 
+    /// The event that a signal leads to; none if no step of the plan ever takes it, or it came
+    /// before.
+    pub(super) fn received(&self, plan: &Plan, signal: SentSignal) -> Option<Event> {
+        let known = plan.signals().any(|it| it.name == signal.name);
+        let fresh = known && !self.signals.knows(&signal);
+        let what = SignalEvent::Received(Box::new(signal));
+        fresh.then_some(Event::Signal { step: None, what })
+    }
+
     /// Whether a step waits for a signal that is there.
     pub(super) fn can_take(&self, plan: &Plan, step: StepRef) -> bool {
         let state = self.step(step);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl RunState {
-    pub(super) fn wait_started(
+    pub(super) fn waiting(
         &mut self,
         plan: &Plan,
         event: &Event,

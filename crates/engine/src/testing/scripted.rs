@@ -108,13 +108,11 @@ impl Scripted {
     }
 
     fn play(&self, ctx: &StepContext) -> Play {
-        match &self.director {
-            Some(director) => director(ctx),
-            None => {
-                let planned = self.table.get(&(ctx.path().to_owned(), ctx.attempt()));
-                planned.unwrap_or(&self.otherwise).clone()
-            }
+        if let Some(director) = &self.director {
+            return director(ctx);
         }
+        let planned = self.table.get(&(ctx.path().to_owned(), ctx.attempt()));
+        planned.unwrap_or(&self.otherwise).clone()
     }
 
     async fn point(&self, name: &'static str) {

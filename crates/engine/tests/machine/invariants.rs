@@ -6,8 +6,8 @@ use rackwright_engine::{
     RunStatus,
     graph::{KindPlan, Plan},
     machine::{
-        ApprovalEvent, Event, Inner, Phase, Queued, Role, RunState, ScopeRef, SignalEvent,
-        SkipReason, Stage, StepRef, TaskRef,
+        ApprovalEvent, Event, Inner, Phase, Queued, RepeatEvent, Role, RunState, ScopeRef,
+        SignalEvent, SkipReason, Stage, StepRef, TaskRef,
     },
     model::{CleanupPolicy, OnError, OnHalt, Timestamp},
 };
@@ -48,8 +48,8 @@ impl Invariants {
                     assert_may_start(plan, &state, *step);
                     assert_in_window(plan, &state, *step);
                 }
-                Event::IterationStarted { step, .. } => {
-                    assert_next_iteration(plan, &state, *step, now)
+                Event::Repeat { step, what: RepeatEvent::Started { .. } } => {
+                    assert_next_iteration(plan, &state, *step, now);
                 }
                 Event::LocksGranted { step: None } => self.begun = true,
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
@@ -72,8 +72,7 @@ impl Invariants {
                 | Event::Reported { .. }
                 | Event::Skipped { .. }
                 | Event::ScopeFailed { .. }
-                | Event::IterationPaused { .. }
-                | Event::RepeatMet { .. }
+                | Event::Repeat { .. }
                 | Event::Signal { .. }
                 | Event::Approval { .. }
                 | Event::Closed { .. }

@@ -4,7 +4,9 @@ use std::{collections::HashMap, fmt::Write};
 
 use rackwright_engine::{
     api::RunEvent,
-    machine::{ApprovalEvent, Event, Opening, SignalEvent, SkipReason, Verdict, WindowEvent},
+    machine::{
+        ApprovalEvent, Event, Opening, RepeatEvent, SignalEvent, SkipReason, Verdict, WindowEvent,
+    },
     model::{LockClaim, RunId, StepError, Timestamp},
     step::Observation,
 };
@@ -90,24 +92,9 @@ impl Lines {
             Event::WaitStarted { until, .. } => {
                 format!("waits {}, until {until}", elapsed(until.since(event.at)))
             }
-            Event::Signal { what: SignalEvent::Awaited, .. } => "waits for its signal".to_owned(),
-            Event::Signal { what: SignalEvent::Received(signal), .. } => {
-                format!("signal `{}` from {}", signal.name, one_line(&signal.by))
-            }
-            Event::Signal { what: SignalEvent::Taken, .. } => "has its signal".to_owned(),
-            Event::Approval { what: ApprovalEvent::Asked(ask), .. } => {
-                format!("waits for an approval: {}", one_line(&ask.message))
-            }
-            Event::Approval { what: ApprovalEvent::Answered(decided), .. } => {
-                let word = if decided.approved { "approved" } else { "rejected" };
-                let by = decided.by.as_deref().unwrap_or("the time that ran out");
-                let why = decided.reason.as_ref().map(|why| format!(": {}", one_line(why)));
-                format!("{word} by {}{}", one_line(by), why.unwrap_or_default())
-            }
-            Event::IterationPaused { until, .. } => {
-                format!("not yet; again in {}", elapsed(until.since(event.at)))
-            }
-            Event::IterationStarted { iteration, .. } => format!("iteration {iteration}"),
+            Event::Repeat { what, .. } => of_repeat(what, event.at)?,
+            Event::Signal { what, .. } => of_signal(what),
+            Event::Approval { what, .. } => of_approval(what),
             Event::Started { .. }
             | Event::Completed { .. }
             | Event::Failed { .. }
@@ -128,7 +115,6 @@ impl Lines {
             | Event::Skipped { reason: SkipReason::ScopeEnded, .. }
             | Event::Opened { .. }
             | Event::ItemsStarted { .. }
-            | Event::RepeatMet { .. }
             | Event::Closed { .. }
             | Event::LocksGranted { .. }
             | Event::Ended { .. } => return None,
@@ -197,11 +183,9 @@ impl Lines {
             | Event::WavePassed { .. }
             | Event::RolloutUndone { .. }
             | Event::WaitStarted { .. }
-            | Event::IterationPaused { .. }
-            | Event::IterationStarted { .. }
             | Event::Signal { .. }
             | Event::Approval { .. }
-            | Event::RepeatMet { .. }
+            | Event::Repeat { .. }
             | Event::Closed { .. }
             | Event::ChildStarted { .. }
             | Event::ChildEnded { .. }
@@ -240,6 +224,38 @@ fn of_window(what: &WindowEvent, at: Timestamp) -> String {
 fn wants(claims: &[LockClaim]) -> String {
     let names: Vec<_> = claims.iter().map(ToString::to_string).collect();
     format!("wants {}", names.join(", "))
+}
+
+fn of_repeat(what: &RepeatEvent, at: Timestamp) -> Option<String> {
+    match what {
+        RepeatEvent::Paused { until } => {
+            Some(format!("not yet; again in {}", elapsed(until.since(at))))
+        }
+        RepeatEvent::Started { iteration } => Some(format!("iteration {iteration}")),
+        RepeatEvent::Met => None,
+    }
+}
+
+fn of_signal(what: &SignalEvent) -> String {
+    match what {
+        SignalEvent::Awaited => "waits for its signal".to_owned(),
+        SignalEvent::Received(signal) => {
+            format!("signal `{}` from {}", signal.name, one_line(&signal.by))
+        }
+        SignalEvent::Taken => "has its signal".to_owned(),
+    }
+}
+
+fn of_approval(what: &ApprovalEvent) -> String {
+    match what {
+        ApprovalEvent::Asked(ask) => format!("waits for an approval: {}", one_line(&ask.message)),
+        ApprovalEvent::Answered(decided) => {
+            let word = if decided.approved { "approved" } else { "rejected" };
+            let by = decided.by.as_deref().unwrap_or("the time that ran out");
+            let why = decided.reason.as_ref().map(|why| format!(": {}", one_line(why)));
+            format!("{word} by {}{}", one_line(by), why.unwrap_or_default())
+        }
+    }
 }
 
 /// A hint is for who has to act: nobody, while there are attempts left.

@@ -48,7 +48,7 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
             Disturbance::None => "undisturbed".to_owned(),
             Disturbance::CrashBefore(call) => format!("crash before call {call}"),
             Disturbance::CrashAfter(call) => format!("crash after call {call}"),
-            Disturbance::Zombie(call) => format!("fence lost after call {}", call - 1),
+            Disturbance::Zombie(nth) => format!("fence lost after call {}", nth - 1),
             Disturbance::Stop(call) => format!("told to stop before call {call}"),
         };
         self.report.violations.push(format!("{at}: {what}"));
@@ -74,11 +74,11 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
     }
 
     /// A node without the right to act changes nothing.
-    async fn zombie(&mut self, call: u32, calm: &Calm) {
-        let disturbance = Disturbance::Zombie(call);
+    async fn zombie(&mut self, nth: u32, calm: &Calm) {
+        let disturbance = Disturbance::Zombie(nth);
         self.report.trials += 1;
         let rig = (self.make)().await;
-        let allowed = self.changes_until(call, calm).await;
+        let allowed = self.changes_until(nth, calm).await;
         let end = Probe::new(&rig, disturbance).run(&rig, None).await;
         let changes = (rig.look)().await.changes;
         if changes > allowed {
@@ -93,18 +93,18 @@ impl<F: Future<Output = Rig>, M: Fn() -> F> Trials<M> {
     /// How often the device may have been changed when the call begins: what a twin that dies there
     /// has done. What follows a check of the fence belongs to it; what follows any other call does
     /// not.
-    async fn changes_until(&self, call: u32, calm: &Calm) -> u64 {
+    async fn changes_until(&self, nth: u32, calm: &Calm) -> u64 {
         let twin = (self.make)().await;
-        let probe = Probe::new(&twin, Disturbance::CrashBefore(call));
+        let probe = Probe::new(&twin, Disturbance::CrashBefore(nth));
         probe.run(&twin, None).await;
         if probe.may_change() {
             return (twin.look)().await.changes;
         }
-        if call == 1 {
+        if nth == 1 {
             return calm.before.changes;
         }
         let twin = (self.make)().await;
-        Probe::new(&twin, Disturbance::CrashAfter(call - 1)).run(&twin, None).await;
+        Probe::new(&twin, Disturbance::CrashAfter(nth - 1)).run(&twin, None).await;
         (twin.look)().await.changes
     }
 
