@@ -1,6 +1,8 @@
 //! The documentation's workflows: each file of `docs/examples` runs and does what its first lines
 //! say, and `docs/kinds.md` has a row with an example for every field that the format knows.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
+
 mod demo;
 mod example;
 mod page;

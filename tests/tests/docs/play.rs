@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Far more than any example needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
     let wrong = |what: String| format!("{}: {what}", path.display());

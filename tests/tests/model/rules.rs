@@ -41,7 +41,7 @@ impl Model for Protocol {
         let world = World::unpack(state);
         out.push(("tick", Ok(tick(world).pack())));
         for node in 0..2 {
-            self.node(world, node, out);
+            live(world, node, out);
             for run in 0..2 {
                 self.claim(world, node, run, out);
                 if let Some(work) = world.runs[run].works[node] {
@@ -90,29 +90,29 @@ fn join(mut world: World, node: usize) -> World {
     world
 }
 
-impl Protocol {
-    /// The life of a process.
-    fn node(&self, world: World, node: usize, out: &mut Next) {
-        if !world.nodes[node].alive {
-            // `keeper::bury` declares the former process dead, then `join`.
-            out.push(("restart", Ok(join(world, node).pack())));
-            return;
-        }
-        let mut killed = world;
-        killed.nodes[node] = Node { alive: false, right: 0, ..world.nodes[node] };
-        killed.runs.iter_mut().for_each(|run| run.works[node] = None);
-        out.push(("kill", Ok(killed.pack())));
-        if world.nodes[node].lease > 0 {
-            // `keeper::keep_lease`, `renew.sql`, `Lease::granted`.
-            let mut renewed = world;
-            renewed.nodes[node] = Node { alive: true, right: USED, lease: TTL };
-            out.push(("renew", Ok(renewed.pack())));
-        } else {
-            // `Renewal::Lost`, `keeper::start_over`.
-            out.push(("start over", Ok(join(world, node).pack())));
-        }
+/// The life of a process.
+fn live(world: World, node: usize, out: &mut Next) {
+    if !world.nodes[node].alive {
+        // `keeper::bury` declares the former process dead, then `join`.
+        out.push(("restart", Ok(join(world, node).pack())));
+        return;
     }
+    let mut killed = world;
+    killed.nodes[node] = Node { alive: false, right: 0, ..world.nodes[node] };
+    killed.runs.iter_mut().for_each(|run| run.works[node] = None);
+    out.push(("kill", Ok(killed.pack())));
+    if world.nodes[node].lease > 0 {
+        // `keeper::keep_lease`, `renew.sql`, `Lease::granted`.
+        let mut renewed = world;
+        renewed.nodes[node] = Node { alive: true, right: USED, lease: TTL };
+        out.push(("renew", Ok(renewed.pack())));
+    } else {
+        // `Renewal::Lost`, `keeper::start_over`.
+        out.push(("start over", Ok(join(world, node).pack())));
+    }
+}
 
+impl Protocol {
     /// `claim.sql` with `recovery::adopt_claimed`, and `recovery::reload` after a conflict.
     fn claim(&self, mut world: World, node: usize, run: usize, out: &mut Next) {
         let me = world.nodes[node];
@@ -212,11 +212,11 @@ impl Step {
             let run = &mut self.world.runs[self.run];
             run.journal = Journal::Held { honoured: false };
             for work in run.works.iter_mut().flatten() {
-                work.at = match work.at {
-                    At::Holding(Token::Recorded) => At::Holding(Token::Dead),
-                    At::Checked(Token::Recorded) => At::Checked(Token::Dead),
-                    at => at,
-                };
+                if work.at == At::Holding(Token::Recorded) {
+                    work.at = At::Holding(Token::Dead);
+                } else if work.at == At::Checked(Token::Recorded) {
+                    work.at = At::Checked(Token::Dead);
+                }
             }
         }
         self.go_on("revoke", At::Observing)
@@ -292,7 +292,14 @@ fn forgotten(at: At) -> At {
     match at {
         At::Holding(Token::Recorded) => At::Holding(Token::Unknown),
         At::Checked(Token::Recorded) => At::Checked(Token::Unknown),
-        At::Revoking => At::Observing,
-        at => at,
+        At::Revoking | At::Observing => At::Observing,
+        At::Adopted
+        | At::SawDone
+        | At::SawNothing
+        | At::Starting
+        | At::LoggedIn(_)
+        | At::Holding(_)
+        | At::Checked(_)
+        | At::Wrote => at,
     }
 }

@@ -140,7 +140,7 @@ impl World {
             bits >>= 5;
         }
         for run in world.runs.iter_mut().rev() {
-            *run = Run::unpack(bits & (1 << 21) - 1);
+            *run = Run::unpack(bits & ((1 << 21) - 1));
             bits >>= 21;
         }
         world

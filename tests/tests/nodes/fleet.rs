@@ -112,7 +112,7 @@ impl Fleet {
     pub(crate) async fn harass(&mut self, time: Duration) -> Result<()> {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            self.tend().await?;
+            self.tend()?;
             if self.random.random_bool(0.03) {
                 self.harm().await?;
             }
@@ -122,7 +122,7 @@ impl Fleet {
     }
 
     /// Without doing anything more to them.
-    pub(crate) async fn tend(&mut self) -> Result<()> {
+    pub(crate) fn tend(&mut self) -> Result<()> {
         while let Ok((id, go)) = self.gates.try_recv() {
             if self.random.random_bool(0.02) {
                 self.stop_at_gate(id)?;

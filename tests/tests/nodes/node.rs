@@ -187,7 +187,7 @@ pub(crate) async fn work() -> Result<()> {
 fn end_with_the_harness() {
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
-        process::exit(0);
+        process::abort();
     });
 }
 
