@@ -74,14 +74,11 @@ impl Run {
 
     fn finish(&mut self) {
         while !self.state.status.is_ended() {
-            match self.calls.pop_front() {
-                Some(Call { task, attempt, .. }) => {
-                    self.feed(Input::AttemptEnded { task, attempt, result: Ok(json!(1)) });
-                }
-                None => {
-                    self.now = self.state.next_timer().unwrap();
-                    self.feed(Input::Tick);
-                }
+            if let Some(Call { task, attempt, .. }) = self.calls.pop_front() {
+                self.feed(Input::AttemptEnded { task, attempt, result: Ok(json!(1)) });
+            } else {
+                self.now = self.state.next_timer().unwrap();
+                self.feed(Input::Tick);
             }
         }
         assert_eq!(self.state.status, RunStatus::Completed);

@@ -202,7 +202,7 @@ fn waves() -> Step {
         .canary(1)
         .wave(Amount::Percent(25))
         .max_unavailable(2)
-        .soak(Duration::from_secs(600))
+        .soak(Duration::from_mins(10))
         .max_failures(3);
     Step::rollout("waves", waves, Body::workflow("child", json!({ "host": "{{ host }}" })))
         .gate([Step::task("check", "demo.noop")])

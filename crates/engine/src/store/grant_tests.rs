@@ -86,7 +86,10 @@ fn wish() -> impl Strategy<Value = Vec<LockClaim>> {
         let claim = |(which, slot): (usize, Option<(u32, u8)>)| LockClaim {
             name: name(which),
             // One maximum per name, as limits have.
-            slot: slot.map(|(_, key)| Slot { max: 1 + which as u32 % 2, key: key.to_string() }),
+            slot: slot.map(|(_, key)| Slot {
+                max: if which % 2 == 0 { 1 } else { 2 },
+                key: key.to_string(),
+            }),
         };
         wishes.into_iter().map(claim).collect()
     })

@@ -1,5 +1,7 @@
 //! Repeats.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::time::{Duration, Instant};
 
 use rackwright_engine::{

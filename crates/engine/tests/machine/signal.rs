@@ -1,5 +1,7 @@
 //! Signals.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::{sync::Arc, time::Duration};
 
 use rackwright_engine::{

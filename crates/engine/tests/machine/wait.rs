@@ -1,5 +1,7 @@
 //! Steps that wait for a time.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::time::Duration;
 
 use rackwright_engine::{

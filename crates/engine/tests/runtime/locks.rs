@@ -115,7 +115,8 @@ async fn waiting(store: &Arc<dyn Store>, count: usize) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), look).await.expect("they come to wait");
+    let came = tokio::time::timeout(Duration::from_secs(20), look).await;
+    assert!(came.is_ok(), "{count} do not come to wait");
 }
 
 async fn nothing_is_left(store: &Arc<dyn Store>) {

@@ -64,7 +64,7 @@ async fn a_parked_run_wakes_at_its_time() {
     ] }));
     engine.deploy(flow).await.unwrap();
     let run = engine.start(RunRequest::new("w")).await.unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(60), run.wait());
+    let ended = tokio::time::timeout(Duration::from_mins(1), run.wait());
     assert_eq!(ended.await.expect("it wakes").unwrap().status, RunStatus::Completed);
 }
 

@@ -58,15 +58,15 @@ fn turn(run: RunId, seq: u64, locks: Vec<LockChange>) -> Append {
     Append { locks, ..plain(run, seq, 1) }
 }
 
-/// Runs that begin and ask, one after the other; returns who holds.
-struct Runs<'a> {
+/// Fleet that begin and ask, one after the other; returns who holds.
+struct Fleet<'a> {
     bench: &'a Bench,
     node: NodeRecord,
     runs: Vec<RunId>,
     seqs: Vec<u64>,
 }
 
-impl<'a> Runs<'a> {
+impl<'a> Fleet<'a> {
     async fn new(bench: &'a Bench, count: usize) -> Self {
         let node = bench.join(1).await;
         let runs: Vec<_> = (0..count).map(|_| new_run()).collect();
@@ -94,7 +94,7 @@ impl<'a> Runs<'a> {
 }
 
 async fn a_free_lock_is_granted_and_told_with_the_append(bench: Arc<Bench>) {
-    let runs = Runs::new(&bench, 2).await;
+    let runs = Fleet::new(&bench, 2).await;
     let mut writer = bench.store.writer().await.unwrap();
     let ask = |run: usize| turn(runs.runs[run], 1, vec![want(&[lock("server/a"), lock("b")])]);
     writer.commit(&[ask(0)]).await.unwrap();
@@ -114,7 +114,7 @@ async fn a_free_lock_is_granted_and_told_with_the_append(bench: Arc<Bench>) {
 }
 
 async fn names_above_and_below_exclude_each_other(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 7).await;
+    let mut runs = Fleet::new(&bench, 7).await;
     let names = ["site/rack4", "site/rack4/a", "site", "site/rack40", "site/rack4-1", "x", "x/1/2"];
     for (run, name) in names.iter().enumerate() {
         runs.change(run, vec![want(&[lock(name)])]).await;
@@ -132,7 +132,7 @@ async fn names_above_and_below_exclude_each_other(bench: Arc<Bench>) {
 }
 
 async fn nobody_is_overtaken(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 4).await;
+    let mut runs = Fleet::new(&bench, 4).await;
     runs.change(0, vec![want(&[lock("a")])]).await;
     runs.change(1, vec![want(&[lock("a"), lock("b")])]).await;
     runs.change(2, vec![want(&[lock("b")])]).await;
@@ -145,7 +145,7 @@ async fn nobody_is_overtaken(bench: Arc<Bench>) {
 }
 
 async fn a_batch_that_is_committed_again_changes_nothing(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 2).await;
+    let mut runs = Fleet::new(&bench, 2).await;
     let batch = [0, 1].map(|run| turn(runs.runs[run], 1, vec![want(&[lock("a")])]));
     for _ in 0..3 {
         assert_eq!(bench.commit(&batch).await, [AppendOutcome::Committed; 2]);
@@ -160,7 +160,7 @@ async fn a_batch_that_is_committed_again_changes_nothing(bench: Arc<Bench>) {
 }
 
 async fn a_zombie_neither_takes_nor_gives_up(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 2).await;
+    let mut runs = Fleet::new(&bench, 2).await;
     runs.change(0, vec![want(&[lock("a")])]).await;
     let other = bench.join(2).await;
     bench.store.expire(node(1).id).await.unwrap();
@@ -173,15 +173,15 @@ async fn a_zombie_neither_takes_nor_gives_up(bench: Arc<Bench>) {
     let begin = Append { locks: vec![want(&[lock("c")])], ..create_owned(fresh, &other) };
     let [one, two] = zombie;
     let outcomes = bench.commit(&[one, begin, two]).await;
-    use AppendOutcome::{Committed, Conflict};
-    assert_eq!(outcomes, [Conflict, Committed, Conflict]);
+    let [conflict, committed] = [AppendOutcome::Conflict, AppendOutcome::Committed];
+    assert_eq!(outcomes, [conflict, committed, conflict]);
     let all = bench.store.locks(&LockQuery::All { limit: 10 }).await.unwrap();
     let held: Vec<_> = all.iter().map(|it| (it.holder.run, it.claims.clone())).collect();
     assert_eq!(held, [(runs.runs[0], vec![lock("a")]), (fresh, vec![lock("c")])]);
 }
 
 async fn the_end_of_a_run_gives_up_everything(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 2).await;
+    let mut runs = Fleet::new(&bench, 2).await;
     let step = |step, name| LockChange::Want(Box::new(request(Some(step), &[lock(name)])));
     runs.change(0, vec![want(&[lock("a")]), step(1, "b"), step(2, "c")]).await;
     runs.change(1, vec![want(&[lock("a"), lock("b"), lock("c")])]).await;
@@ -196,7 +196,7 @@ async fn the_end_of_a_run_gives_up_everything(bench: Arc<Bench>) {
 }
 
 async fn who_is_within_a_holder_is_let_through(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 4).await;
+    let mut runs = Fleet::new(&bench, 4).await;
     runs.change(0, vec![want(&[lock("a")])]).await;
     runs.change(1, vec![want(&[lock("a")])]).await;
     // A child and its sibling, both below what run 0 holds, and with somebody in the line.
@@ -216,7 +216,7 @@ async fn who_is_within_a_holder_is_let_through(bench: Arc<Bench>) {
 }
 
 async fn slots_are_counted_and_shared_out(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 8).await;
+    let mut runs = Fleet::new(&bench, 8).await;
     for run in 0..5 {
         runs.change(run, vec![want(&[slot("vcenter/a", 2, "crowd")])]).await;
     }
@@ -235,7 +235,7 @@ async fn slots_are_counted_and_shared_out(bench: Arc<Bench>) {
 }
 
 async fn what_is_asked_and_given_up_in_one_turn_is_not_asked(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 1).await;
+    let mut runs = Fleet::new(&bench, 1).await;
     runs.change(0, vec![want(&[lock("a")]), RELEASE]).await;
     assert_eq!(runs.holding().await, [] as [usize; 0]);
     runs.change(0, vec![want(&[lock("a")])]).await;
@@ -247,7 +247,7 @@ async fn what_is_asked_and_given_up_in_one_turn_is_not_asked(bench: Arc<Bench>) 
 }
 
 async fn locks_are_listed(bench: Arc<Bench>) {
-    let mut runs = Runs::new(&bench, 3).await;
+    let mut runs = Fleet::new(&bench, 3).await;
     let within = vec![LockHolder { run: runs.runs[0], step: None }];
     let step = LockRequest {
         within: within.clone(),
@@ -274,7 +274,7 @@ async fn locks_are_listed(bench: Arc<Bench>) {
 
 async fn two_writers_never_grant_one_lock_twice(bench: Arc<Bench>) {
     const ROUNDS: u64 = 40;
-    let runs = Runs::new(&bench, 6).await;
+    let runs = Fleet::new(&bench, 6).await;
     let work = |me: usize| {
         let (bench, runs) = (Arc::clone(&bench), runs.runs.clone());
         tokio::spawn(async move {
@@ -309,7 +309,7 @@ async fn two_writers_never_grant_one_lock_twice(bench: Arc<Bench>) {
 
 async fn a_long_line_is_served_in_its_order(bench: Arc<Bench>) {
     let count = 300;
-    let runs = Runs::new(&bench, count).await;
+    let runs = Fleet::new(&bench, count).await;
     let asks = |run: &RunId| turn(*run, 1, vec![want(&[lock("server/a")])]);
     for part in runs.runs.chunks(50) {
         bench.put(&part.iter().map(asks).collect::<Vec<_>>()).await;

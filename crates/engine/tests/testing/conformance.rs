@@ -65,7 +65,7 @@ impl Executor for Set {
     async fn run(&self, ctx: &StepContext, _: Value) -> Result<Value, StepError> {
         ctx.report("setting", None);
         ctx.save(&json!("begun")).await?;
-        let wait = Duration::from_secs(120);
+        let wait = Duration::from_mins(2);
         if self.flaw == Flaw::Deaf {
             tokio::time::sleep(wait).await;
         } else {
