@@ -92,6 +92,15 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
                 self.stages.insert(*task, next);
                 return;
             }
+            // What a person says of a task, its end included.
+            Event::SkippedBy { task, .. } => {
+                self.stages.insert(*task, Stage::Done);
+                return;
+            }
+            Event::MarkedDone { step, .. } => {
+                self.stages.insert(TaskRef::main(*step), Stage::Open);
+                return;
+            }
             Event::Saved { task, .. } => {
                 self.only_while(number, event, *task, &[Stage::Attempted, Stage::Observing]);
                 return;
@@ -128,6 +137,11 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::ControlRefused { .. }
             | Event::Ended { .. } => return,
         };
         self.step(number, event, next.0, next.1);

@@ -13,7 +13,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use api::{Client, Engine, EngineBuilder, EngineError, RunHandle, RunRequest};
+pub use api::{Client, Engine, EngineBuilder, EngineError, Heard, RunHandle, RunRequest, Sent};
 pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};
 pub use runtime::{Config, Outcome};
 pub use step::{

@@ -217,7 +217,19 @@ pub(crate) enum RunsCommand {
     /// Prints what is recorded of a run
     Journal(OneRun),
     /// Asks a run to stop
-    Cancel(CancelArguments),
+    Cancel(OrderArguments),
+    /// Lets nothing new start in a run; what runs is finished
+    Pause(OrderArguments),
+    /// Lets a paused run go on
+    Resume(OrderArguments),
+    /// Stops runs at once; what they owe waits for `runs release`
+    Stop(StopArguments),
+    /// Lets a run that was stopped in an emergency meet its obligations
+    Release(OrderArguments),
+    /// Skips a step that has not begun, waits for its next attempt or for a person
+    Skip(SkipArguments),
+    /// Says that a step was done by other means
+    MarkDone(MarkDoneArguments),
     /// Decides about a step that waits for a person
     Resolve(ResolveArguments),
     /// Sends a signal to a run
@@ -244,6 +256,9 @@ pub(crate) struct ListArguments {
     /// Only runs of this workflow
     #[arg(long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
+    /// Only runs that carry this label; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) limit: u32,
@@ -253,12 +268,67 @@ pub(crate) struct ListArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CancelArguments {
+pub(crate) struct OrderArguments {
     /// The run: its id, the beginning of it, or `last`
     pub(crate) run: String,
-    /// Why
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+/// Who gives an order, and why.
+#[derive(Debug, Args)]
+pub(crate) struct Said {
+    /// Who says it [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why; it is recorded
     #[arg(long)]
     pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArguments {
+    /// The run: its id, the beginning of it, or `last`
+    #[arg(required_unless_present = "labels", conflicts_with = "labels")]
+    pub(crate) run: Option<String>,
+    /// All runs that carry this label; may be repeated: then those that carry all of them
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// Interrupts what can be interrupted at once; `runs cancel` stops gracefully
+    #[arg(long, required = true)]
+    pub(crate) emergency: bool,
+    #[command(flatten)]
+    pub(crate) said: Said,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SkipArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The step's path, as `runs show` prints it
+    pub(crate) step: String,
+    /// Who says it [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why; it is recorded
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MarkDoneArguments {
+    #[command(flatten)]
+    pub(crate) skip: SkipArguments,
+    /// The step's output, as JSON
+    #[arg(long, value_name = "JSON", default_value = "null")]
+    pub(crate) output: String,
 }
 
 #[derive(Debug, Args)]
@@ -267,6 +337,9 @@ pub(crate) struct ResolveArguments {
     pub(crate) run: String,
     /// The step's path, as `runs show` prints it
     pub(crate) step: String,
+    /// Who says it [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
     /// What becomes of it
     #[arg(value_enum)]
     pub(crate) verdict: VerdictWord,

@@ -50,7 +50,9 @@ impl Exit {
             RunStatus::Failed => Self::Failed,
             RunStatus::Cancelled => Self::Cancelled,
             RunStatus::Attention => Self::Attention,
-            RunStatus::Pending | RunStatus::Running | RunStatus::Waiting => Self::Interrupted,
+            RunStatus::Pending | RunStatus::Running | RunStatus::Waiting | RunStatus::Paused => {
+                Self::Interrupted
+            }
         }
     }
 }

@@ -162,7 +162,7 @@ async fn add(
         .map_err(|problems| workflows::invalid(&problems, output))?;
     let schedule = schedule(&bundle, arguments, device_types)?;
     keep(client, &bundle).await?;
-    client.put_schedule(&arguments.name, &schedule, &who()).await?;
+    client.put_schedule(&arguments.name, &schedule, &who(None)).await?;
     if arguments.paused {
         client.pause_schedule(&arguments.name).await?;
     }

@@ -133,7 +133,7 @@ async fn add(
         enabled: !arguments.disabled,
         description: arguments.description.clone(),
     };
-    let by = arguments.by.clone().unwrap_or_else(who);
+    let by = who(arguments.by.as_ref());
     let told = client.put_window(&arguments.name, &window, &by).await?;
     if output.json() {
         output.object(&json!({ "type": "window", "name": arguments.name, "told": told }));

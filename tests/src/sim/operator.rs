@@ -53,7 +53,7 @@ impl<'a> Operator<'a> {
 
     async fn cancel(&mut self, root: RunId) -> Result<(), EngineError> {
         match self.client.cancel(root, "somebody", Some("it takes too long")).await {
-            Ok(()) => {
+            Ok(_) => {
                 self.figures.add("cancels", 1);
                 Ok(())
             }
@@ -77,7 +77,7 @@ impl<'a> Operator<'a> {
             self.figures.add("decisions of a person", 1);
             match self.client.resolve(run, &path, verdict, "somebody", "looked at it").await {
                 // Another message came first.
-                Ok(()) | Err(EngineError::Refused(_)) => {}
+                Ok(_) | Err(EngineError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         }

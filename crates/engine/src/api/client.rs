@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{EngineError, RunHandle, RunView};
 use crate::{
     graph::compile,
-    machine::{Cancel, Created, Event, Input, Verdict},
+    machine::{Created, Event, Input},
     model::{RunId, Workflow},
     runtime::{Outcome, Shared, decode, outgoing},
     step::Effect,
@@ -86,6 +86,11 @@ impl Client {
     /// # Errors
     /// [`EngineError::UnknownRun`] or [`EngineError::Journal`].
     pub async fn view(&self, run: RunId) -> Result<RunView, EngineError> {
+        Ok(self.view_and_next(run).await?.0)
+    }
+
+    /// The same, with the number of the journal row that comes next.
+    pub(super) async fn view_and_next(&self, run: RunId) -> Result<(RunView, u64), EngineError> {
         let rows = self.journal(run, 0).await?;
         let first = rows.first().ok_or(EngineError::UnknownRun(run))?;
         let mut view = self.first_view(run, first).await?;
@@ -96,7 +101,7 @@ impl Client {
                 view.apply(&event, at).map_err(|error| EngineError::journal(run, &error))?;
             }
         }
-        Ok(view)
+        Ok((view, rows.last().map_or(0, |row| row.seq + 1)))
     }
 
     /// The state of a run right after its creation: what [`RunHandle::events`] is applied to, from
@@ -152,53 +157,6 @@ impl Client {
             output: Arc::clone(&state.output),
             errors: state.errors.clone(),
         })
-    }
-
-    /// Asks a run to stop: attempts are told, nothing more starts, cleanups are performed.
-    ///
-    /// # Errors
-    /// [`EngineError::Refused`] if the run has ended.
-    pub async fn cancel(
-        &self,
-        run: RunId,
-        by: &str,
-        reason: Option<&str>,
-    ) -> Result<(), EngineError> {
-        let record = self.record(run).await?;
-        if record.status.is_ended() {
-            return Err(EngineError::Refused(format!("run {run} has ended: {}", record.status)));
-        }
-        let cancel = Cancel { by: by.to_owned(), reason: reason.map(str::to_owned) };
-        self.tell(run, "cancel", &Input::Cancel(cancel)).await
-    }
-
-    /// Decides about a step that waits for a person. `path` is the step's path, with `/cleanup` or
-    /// `/undo` at its end for an obligation.
-    ///
-    /// # Errors
-    /// [`EngineError::Refused`] if nothing of that path waits.
-    pub async fn resolve(
-        &self,
-        run: RunId,
-        path: &str,
-        verdict: Verdict,
-        by: &str,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        let waiting = self.view(run).await?.in_attention();
-        if !waiting.iter().any(|it| it == path) {
-            let known = if waiting.is_empty() { "none".to_owned() } else { waiting.join(", ") };
-            return Err(EngineError::Refused(format!(
-                "no step `{path}` of run {run} waits for a person; those that do: {known}"
-            )));
-        }
-        let input = Input::Resolve {
-            path: path.to_owned(),
-            verdict,
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-        };
-        self.tell(run, &format!("resolve {path}"), &input).await
     }
 
     pub(super) async fn tell(

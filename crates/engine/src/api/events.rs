@@ -214,6 +214,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::RevokeFailed { task, .. }
         | Event::Resolved { task, .. }
         | Event::Saved { task, .. }
+        | Event::SkippedBy { task, .. }
         | Event::Reported { task, .. } => task.role,
         Event::Created(_)
         | Event::Claimed { .. }
@@ -237,9 +238,15 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::LocksWanted { .. }
         | Event::LocksGranted { .. }
         | Event::LocksRefused { .. }
+        | Event::MarkedDone { .. }
         | Event::CancelRequested(_)
         | Event::RunTimedOut
         | Event::Finishing { .. }
+        | Event::Paused(_)
+        | Event::Resumed(_)
+        | Event::EmergencyStopped(_)
+        | Event::EmergencyReleased(_)
+        | Event::ControlRefused { .. }
         | Event::Ended { .. } => Role::Main,
     };
     Some(view.state().task_path(view.plan(), TaskRef { step, role }))

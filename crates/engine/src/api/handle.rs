@@ -91,6 +91,6 @@ impl RunHandle {
     /// # Errors
     /// [`EngineError::Refused`] if it has ended.
     pub async fn cancel(&self, by: &str, reason: Option<&str>) -> Result<(), EngineError> {
-        self.client.cancel(self.run, by, reason).await
+        self.client.cancel(self.run, by, reason).await.map(drop)
     }
 }

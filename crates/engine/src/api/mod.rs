@@ -3,6 +3,7 @@
 mod asks;
 mod calendar;
 mod client;
+mod control;
 mod engine;
 mod error;
 mod events;
@@ -15,6 +16,7 @@ mod view;
 
 pub use calendar::WindowInfo;
 pub use client::Client;
+pub use control::{Heard, Sent};
 pub use engine::{Engine, EngineBuilder};
 pub use error::EngineError;
 pub use events::{RunEvent, RunEvents};

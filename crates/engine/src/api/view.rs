@@ -197,9 +197,16 @@ impl RunView {
             | Event::LocksWanted { .. }
             | Event::LocksGranted { .. }
             | Event::LocksRefused { .. }
+            | Event::SkippedBy { .. }
+            | Event::MarkedDone { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
-            | Event::Finishing { .. } => {}
+            | Event::Finishing { .. }
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::ControlRefused { .. } => {}
         }
     }
 
@@ -263,9 +270,16 @@ impl RunView {
             | Event::LocksWanted { .. }
             | Event::LocksGranted { .. }
             | Event::LocksRefused { .. }
+            | Event::SkippedBy { .. }
+            | Event::MarkedDone { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::ControlRefused { .. }
             | Event::Ended { .. } => None,
         };
         while let Some(owner) = scope.and_then(|scope| self.state.scope(scope).owner) {

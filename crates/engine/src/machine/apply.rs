@@ -101,6 +101,21 @@ impl RunState {
             Event::Finishing { status, output } => {
                 self.finishing(plan, event, *status, output.as_ref())
             }
+            Event::Paused(order) => {
+                self.paused(order, at).map_err(|state| self.illegal_for_run(event, state))
+            }
+            Event::Resumed(_) => {
+                self.resumed(at).map_err(|state| self.illegal_for_run(event, state))
+            }
+            Event::EmergencyStopped(order) => self
+                .emergency_stopped(plan, order)
+                .map_err(|state| self.illegal_for_run(event, state)),
+            Event::EmergencyReleased(order) => {
+                self.emergency_released(order).map_err(|state| self.illegal_for_run(event, state))
+            }
+            Event::SkippedBy { task, .. } => self.skipped_by(plan, event, *task),
+            Event::MarkedDone { step, output, .. } => self.marked_done(plan, event, *step, output),
+            Event::ControlRefused { .. } => Ok(()),
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
     }
@@ -177,6 +192,7 @@ impl RunState {
             | RunStatus::Pending
             | RunStatus::Running
             | RunStatus::Waiting
+            | RunStatus::Paused
             | RunStatus::Attention => Phase::Failed,
         };
         let main = &mut self.step_mut(step).main;
@@ -298,15 +314,20 @@ impl RunState {
         let step_plan = self.plan_of(plan, step);
         let scope = self.step(step).scope;
         self.scope_mut(scope).active += 1;
-        if step_plan.cleanup.is_some() {
-            self.owe(TaskRef::cleanup(step));
-        }
+        self.owe_cleanup(plan, step);
         if let Some(total) = step_plan.total_timeout {
             let deadline = at.after(total);
             self.step_mut(step).main.deadline = Some(deadline);
             self.timers.insert((deadline, TaskRef::main(step), TimerKind::Total));
         }
         self.set_phase(TaskRef::main(step), Phase::Running);
+    }
+
+    /// A step that starts, or is said to be done, leaves its cleanup to its scope.
+    pub(super) fn owe_cleanup(&mut self, plan: &Plan, step: StepRef) {
+        if self.plan_of(plan, step).cleanup.is_some() {
+            self.owe(TaskRef::cleanup(step));
+        }
     }
 
     /// Whether an execution in this phase is an attempt or observation that a node performs.

@@ -67,8 +67,13 @@ impl RunState {
         let phase = self.execution(task).map(|it| &it.phase);
         let was_active = match phase {
             Some(Phase::Running) => true,
-            // A `set` has no attempts.
-            Some(Phase::Pending) if task.is_main() => false,
+            // A `set` has no attempts, nor has what a person did.
+            Some(Phase::Pending) if task.is_main() => {
+                if self.step(task.step).main.decided.is_some() && !self.is_set(plan, task.step) {
+                    self.owe_cleanup(plan, task.step);
+                }
+                false
+            }
             Some(
                 Phase::Pending
                 | Phase::Interrupted
@@ -143,14 +148,18 @@ impl RunState {
         if observe || holds {
             let stopped = observe && self.is_stopped(task);
             let last = if stopped { AfterLook::Stop } else { AfterLook::GiveUp };
+            let anew = self.begins_anew(task, error);
             if let Some(execution) = self.execution_mut(task) {
-                execution.after_look = Some(retry_at.map_or(last, AfterLook::Retry));
+                let after = retry_at.map_or(last, AfterLook::Retry);
+                execution.after_look = (!anew).then_some(after);
                 execution.look = observe;
             }
             self.set_phase(task, Phase::Interrupted);
             self.todo.push_back(Todo::Recover(task));
         } else if let Some(due) = retry_at {
             self.retry_at(task, due);
+        } else if was_active && self.begins_anew(task, error) {
+            self.clear(task);
         } else {
             let waits = task.is_main() && self.owed_as(plan, task).is_some();
             if waits && !was_active {

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::Value;
 
 use super::{
+    control::Control,
     event::{Event, Role, StepRef, TaskRef},
     halt::stopped,
     lock::LockHolding,
@@ -57,11 +58,22 @@ pub enum Command {
         input: Value,
         /// What is held around it.
         held: Vec<LockHolding>,
+        /// It was asked for before: it may be there already.
+        again: bool,
     },
+    /// Take back attempts that wait for their turn on this node and have not begun.
+    Recall,
     /// Ask a child run to stop; goes into the same commit.
     StopChild {
         /// The child.
         run: RunId,
+    },
+    /// Pass an order on to a child run; goes into the same commit.
+    TellChild {
+        /// The child.
+        run: RunId,
+        /// The order.
+        control: Control,
     },
     /// The run has ended; its parent, if any, is told in the same commit.
     Ended {
@@ -123,6 +135,10 @@ pub fn advance(
     let mut pass = Pass { plan, state, env, turn };
     pass.due_timers()?;
     while let Some(todo) = pass.state.todo.pop_front() {
+        if pass.state.is_held() && pass.state.would_start(&todo) {
+            pass.state.held.push_back(todo);
+            continue;
+        }
         match todo {
             Todo::Ready(step) => pass.ready(step)?,
             Todo::Items(step) => pass.items(step)?,
@@ -151,6 +167,9 @@ impl Pass<'_, '_> {
     }
 
     fn due_timers(&mut self) -> Passed {
+        if self.state.is_held() {
+            return Ok(());
+        }
         if self.state.run_deadline().is_some_and(|at| at <= self.env.now) {
             self.emit(Event::RunTimedOut)?;
         }
@@ -297,6 +316,10 @@ impl Pass<'_, '_> {
     }
 
     fn stop_child(&mut self, step: StepRef) {
+        if self.state.waits_for_release() {
+            // Told of that when it was recorded: a stop in an emergency is more than a cancel.
+            return;
+        }
         let state = self.state.step(step);
         if let (Phase::Running, Inner::Child(run)) = (&state.main.phase, &state.inner) {
             self.turn.commands.push(Command::StopChild { run: *run });

@@ -6,7 +6,7 @@ use super::{
     decide::Pass,
     event::{Event, ScopeRef},
     owed::NextOwed,
-    state::IllegalEvent,
+    state::{IllegalEvent, Todo},
     view::View,
 };
 use crate::model::{RunStatus, StepError};
@@ -32,6 +32,10 @@ impl Pass<'_, '_> {
         let (plan, state) = (self.plan, &*self.state);
         match state.next_owed(scope, |task| state.is_owed(plan, scope, task)) {
             NextOwed::UnderWay => return Ok(()),
+            NextOwed::Start(_) if state.is_held() => {
+                self.state.held.push_back(Todo::Drained(scope));
+                return Ok(());
+            }
             NextOwed::Start(task) => return self.start_attempt(task, 1),
             NextOwed::Met => {}
         }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     decide::{Command, Pass},
     event::{Event, RunError, ScopeRef, TaskRef},
-    state::{IllegalEvent, RunState},
+    state::{IllegalEvent, RunState, Todo},
 };
 use crate::{
     graph::{KindPlan, Plan},
@@ -144,6 +144,10 @@ impl Pass<'_, '_> {
         // A run that never had its locks has not begun.
         let begun = self.plan.locks.is_none() || self.state.has_run_locks();
         if begun && self.state.ending.is_none() && self.plan.finally.is_some() {
+            if self.state.is_held() {
+                self.state.held.push_back(Todo::Drained(RunState::ROOT));
+                return Ok(());
+            }
             return self.emit(Event::Finishing { status, output });
         }
         self.emit(Event::Ended { status, output })?;

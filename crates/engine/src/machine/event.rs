@@ -139,10 +139,10 @@ const fn is_zero(priority: &u8) -> bool {
     *priority == 0
 }
 
-/// Who cancelled, and why.
+/// Who gave an order, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancel {
-    /// A person, or `parent`.
+pub struct Order {
+    /// A person, or the parent run.
     pub by: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +159,8 @@ pub enum SkipReason {
     Jump,
     /// Its scope ended before it could start.
     ScopeEnded,
+    /// A person said so.
+    Operator,
 }
 
 /// What a container step opened.
@@ -492,7 +494,47 @@ pub enum Event {
         error: Arc<StepError>,
     },
     /// Somebody wants the run to stop.
-    CancelRequested(Cancel),
+    CancelRequested(Order),
+    /// Somebody wants nothing more to start for now.
+    Paused(Order),
+    /// Somebody wants a paused run to go on.
+    Resumed(Order),
+    /// Somebody wants everything to stop at once. What is owed waits for [`Event::EmergencyReleased`].
+    EmergencyStopped(Order),
+    /// Somebody lets the obligations of a run proceed that was stopped in an emergency.
+    EmergencyReleased(Order),
+    /// A person says that a step does not run, or that an obligation is not performed. A step that
+    /// still waits for others is skipped when its turn comes.
+    SkippedBy {
+        /// Which.
+        #[serde(flatten)]
+        task: TaskRef,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person says that a step is done. One that still waits for others counts as done when its
+    /// turn comes. ([`Event::Resolved`] says it of a task in attention.)
+    MarkedDone {
+        /// Which.
+        step: StepRef,
+        /// What it gave.
+        output: Arc<Value>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An order came when the run had moved on; nothing else happened.
+    ControlRefused {
+        /// Which order.
+        action: String,
+        /// Who gave it.
+        by: String,
+        /// Why the run could not follow it any more.
+        why: String,
+    },
     /// The time of the run is over: it stops as if it had been cancelled.
     RunTimedOut,
     /// All steps have ended and what they left is met: what is done however a run ends begins.
@@ -562,6 +604,13 @@ impl Event {
             Self::CancelRequested(_) => "cancel_requested",
             Self::RunTimedOut => "run_timed_out",
             Self::Finishing { .. } => "finishing",
+            Self::Paused(_) => "paused",
+            Self::Resumed(_) => "resumed",
+            Self::EmergencyStopped(_) => "emergency_stopped",
+            Self::EmergencyReleased(_) => "emergency_released",
+            Self::SkippedBy { .. } => "skipped_by",
+            Self::MarkedDone { .. } => "marked_done",
+            Self::ControlRefused { .. } => "control_refused",
             Self::Ended { .. } => "ended",
         }
     }
@@ -583,9 +632,11 @@ impl Event {
             | Self::RevokeStarted { task }
             | Self::Revoked { task }
             | Self::RevokeFailed { task, .. }
+            | Self::SkippedBy { task, .. }
             | Self::Reported { task, .. } => Some(task.step),
             Self::Skipped { step, .. }
             | Self::Opened { step, .. }
+            | Self::MarkedDone { step, .. }
             | Self::ItemsStarted { step, .. }
             | Self::WaveSoaking { step, .. }
             | Self::GateOpened { step, .. }
@@ -609,6 +660,11 @@ impl Event {
             | Self::CancelRequested(_)
             | Self::RunTimedOut
             | Self::Finishing { .. }
+            | Self::Paused(_)
+            | Self::Resumed(_)
+            | Self::EmergencyStopped(_)
+            | Self::EmergencyReleased(_)
+            | Self::ControlRefused { .. }
             | Self::Ended { .. } => None,
         }
     }

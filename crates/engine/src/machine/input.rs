@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     approval::ApprovalAnswer,
+    control::{Control, cancellable, pass_on, refused},
     decide::{Env, Turn, advance, task_plan},
-    event::{Cancel, Event, RunError, StepRef, TaskRef, Verdict},
+    event::{Event, Order, RunError, StepRef, TaskRef, Verdict},
     holding::{holds, revoke_ended},
     lock::Queued,
     signal::SentSignal,
@@ -123,7 +124,9 @@ pub enum Input {
         request: u32,
     },
     /// Somebody wants the run to stop.
-    Cancel(Cancel),
+    Cancel(Order),
+    /// An operator gives another order.
+    Control(Control),
     /// A person decided about a task in attention.
     Resolve {
         /// The step's path; ends in `/cleanup` or `/undo` for an obligation.
@@ -161,7 +164,11 @@ pub fn react(
     env: &mut Env<'_>,
     turn: &mut Turn,
 ) -> Result<(), IllegalEvent> {
+    let before = turn.events.len();
     absorb(plan, state, input, env, turn)?;
+    for event in &turn.events[before..] {
+        pass_on(state, event, &mut turn.commands);
+    }
     advance(plan, state, env, turn)
 }
 
@@ -248,14 +255,22 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             let waits = |queued: &&Queued| !queued.granted && queued.request == request;
             queued.filter(waits).map(|_| Event::LocksGranted { step })
         }
-        Input::Cancel(cancel) => {
-            // What is done however a run ends is not stopped, and its status is settled.
-            let late = state.cancel.is_some() || state.ending.is_some();
-            (!late).then_some(Event::CancelRequested(cancel))
-        }
+        Input::Cancel(order) => match cancellable(state) {
+            Ok(()) => Some(Event::CancelRequested(order)),
+            Err(why) => refused(state, "cancel", &order.by, why),
+        },
+        Input::Control(control) => match control.event(plan, state) {
+            Ok(event) => Some(event),
+            Err(why) => refused(state, control.action(), control.by(), why),
+        },
         Input::Resolve { path, verdict, by, reason } => {
-            let task = task_in_attention(plan, state, &path)?;
-            Some(Event::Resolved { task, verdict, by, reason })
+            match task_in_attention(plan, state, &path) {
+                Some(task) => Some(Event::Resolved { task, verdict, by, reason }),
+                None => {
+                    let why = format!("`{path}` does not wait for a person any more");
+                    refused(state, "resolve", &by, why)
+                }
+            }
         }
         Input::Window(WindowInput::Override { path, by, reason }) => {
             state.overridden(plan, path.as_deref(), by, reason)
@@ -297,7 +312,8 @@ fn attempt_failed(
         // It stopped, but nobody knows how far it had come; unless it had not begun.
         ErrorClass::Cancelled => {
             let touched = state.execution(task).is_some_and(|it| it.saved.is_some());
-            state.is_stopped(task) && (touched || error.code != StepError::NOT_BEGUN)
+            let told = state.is_stopped(task) || state.waits_for_release();
+            told && (touched || error.code != StepError::NOT_BEGUN)
         }
         ErrorClass::Transient
         | ErrorClass::Permanent

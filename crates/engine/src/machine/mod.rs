@@ -10,7 +10,9 @@
 mod apply;
 mod approval;
 mod attempt;
+mod by_hand;
 mod close;
+mod control;
 mod decide;
 mod drained;
 mod ending;
@@ -33,10 +35,12 @@ mod wait;
 mod window;
 
 pub use approval::{ApprovalAnswer, ApprovalEvent, Ask, Decided};
+pub use control::Control;
+pub(crate) use control::{cancellable, order_of};
 pub use decide::{Call, Command, Env, Turn, advance};
 pub use ending::Ending;
 pub use event::{
-    Cancel, Created, Event, Opening, ParentLink, Role, RunError, ScopeRef, SkipReason, StepRef,
+    Created, Event, Opening, Order, ParentLink, Role, RunError, ScopeRef, SkipReason, StepRef,
     TaskRef, Verdict,
 };
 pub use input::{Input, absorb, react};

@@ -9,7 +9,7 @@ use super::{
     event::{Event, Opening, SkipReason, StepRef, TaskRef},
     lock::LockHolding,
     signal::SignalEvent,
-    state::{IllegalEvent, Inner, Phase},
+    state::{ByHand, IllegalEvent, Inner, Phase},
 };
 use crate::{
     expr::EvalError,
@@ -33,6 +33,13 @@ impl Pass<'_, '_> {
             return Ok(());
         }
         let task = TaskRef::main(step);
+        if let Some(decided) = &state.main.decided {
+            let event = match decided {
+                ByHand::Skip => Event::Skipped { step, reason: SkipReason::Operator },
+                ByHand::Done(output) => Event::Completed { task, output: Arc::clone(output) },
+            };
+            return self.emit(event);
+        }
         let plan = self.state.plan_of(self.plan, step);
         let asked = plan.locks.is_some() && self.state.queued(step).is_some();
         if let Some(when) = plan.when.as_ref().filter(|_| !asked) {
@@ -97,7 +104,7 @@ impl Pass<'_, '_> {
         let run = RunId::from_parts(self.env.now, random);
         self.emit(Event::ChildStarted { step: task.step, run })?;
         let held = self.state.held_around(Some(task.step));
-        self.turn.commands.push(start_child(task.step, run, child, (input, held)));
+        self.turn.commands.push(start_child((task.step, run), child, (input, held), false));
         Ok(())
     }
 
@@ -108,17 +115,17 @@ impl Pass<'_, '_> {
         let KindPlan::Child(child) = &self.state.plan_of(self.plan, step).kind else { return };
         if let Ok(input) = child.with.eval(&self.view(TaskRef::main(step))) {
             let held = self.state.held_around(Some(step));
-            self.turn.commands.push(start_child(step, *run, child, (input, held)));
+            self.turn.commands.push(start_child((step, *run), child, (input, held), true));
         }
     }
 }
 
 fn start_child(
-    step: StepRef,
-    run: RunId,
+    (step, run): (StepRef, RunId),
     child: &ChildPlan,
     (input, held): (Value, Vec<LockHolding>),
+    again: bool,
 ) -> Command {
     let workflow = child.workflow.clone();
-    Command::StartChild { step, run, workflow, version: child.version, input, held }
+    Command::StartChild { step, run, workflow, version: child.version, input, held, again }
 }

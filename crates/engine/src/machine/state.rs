@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::{
     approval::Ask,
     ending::Ending,
-    event::{Cancel, Created, Event, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
+    event::{Created, Event, Order, Role, RunError, ScopeRef, SkipReason, StepRef, TaskRef},
     items::MapState,
     lock::LockBook,
     owed::Obligation,
@@ -136,10 +136,19 @@ pub struct Execution {
     pub(super) observe_failures: u32,
     /// How often in a row revoking failed.
     pub(super) revoke_failures: u32,
+    /// What a person said of it before its turn came.
+    pub(super) decided: Option<ByHand>,
     /// When the time for all of it is over.
     pub(super) deadline: Option<Timestamp>,
     /// It is over.
     pub(super) timed_out: bool,
+}
+
+/// What a person said of a step whose turn had not come.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum ByHand {
+    Skip,
+    Done(Arc<Value>),
 }
 
 /// What follows once the traces of an attempt are gone and its action is known not to be done.
@@ -174,6 +183,7 @@ impl Execution {
         under_way: false,
         observe_failures: 0,
         revoke_failures: 0,
+        decided: None,
         deadline: None,
         timed_out: false,
     };
@@ -316,6 +326,24 @@ pub(super) enum TimerKind {
     RunQueue,
 }
 
+/// A pause under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Who asked for it, and why.
+    pub order: Order,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// An emergency stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emergency {
+    /// Who stopped the run, and why.
+    pub order: Order,
+    /// Who let its obligations proceed, and why; none: they wait for that.
+    pub released: Option<Order>,
+}
+
 /// The state of a run.
 #[derive(Clone, Debug)]
 pub struct RunState {
@@ -332,7 +360,7 @@ pub struct RunState {
     /// All step instances.
     pub steps: Vec<StepState>,
     /// Who cancelled it, if anybody did.
-    pub cancel: Option<Cancel>,
+    pub cancel: Option<Order>,
     /// What went wrong, in the order in which it did.
     pub errors: Vec<RunError>,
     /// What it gave.
@@ -357,7 +385,13 @@ pub struct RunState {
     pub(super) locks: Option<Box<LockBook>>,
     /// What was sent to it, and who waits for it.
     pub signals: Signals,
+    /// Who paused it, while it is.
+    pub paused: Option<Pause>,
+    /// Who stopped it in an emergency, if anybody did.
+    pub emergency: Option<Emergency>,
     pub(super) todo: VecDeque<Todo>,
+    /// Entries that would start something, while nothing may start.
+    pub(super) held: VecDeque<Todo>,
     pub(super) timers: BTreeSet<(Timestamp, TaskRef, TimerKind)>,
 }
 
@@ -384,7 +418,10 @@ impl RunState {
             gates: Gates::default(),
             locks: None,
             signals: Signals::default(),
+            paused: None,
+            emergency: None,
             todo: VecDeque::new(),
+            held: VecDeque::new(),
             timers: BTreeSet::new(),
         };
         state.open_scope(plan, Plan::ROOT, None, None);
@@ -425,8 +462,11 @@ impl RunState {
         }
     }
 
-    /// When something is due by itself.
+    /// When something is due by itself; nothing is while nothing may start.
     pub fn next_timer(&self) -> Option<Timestamp> {
+        if self.is_held() {
+            return None;
+        }
         let timer = self.timers.first().map(|(at, ..)| *at);
         [timer, self.run_deadline()].into_iter().flatten().min()
     }
@@ -436,9 +476,17 @@ impl RunState {
         !self.todo.is_empty()
     }
 
-    /// The status that the store should show: ended, in attention, or running. A run of which
-    /// something else is still due is running: its time has to come all the same.
+    /// The status that the store should show: ended, paused, in attention, or running. A paused run
+    /// is running until what runs has finished; one that waits for a person is running while
+    /// something else is still due: its time has to come all the same.
     pub fn visible_status(&self) -> RunStatus {
+        if !self.status.is_ended() && self.paused.is_some() && self.in_flight == 0 {
+            return RunStatus::Paused;
+        }
+        if !self.status.is_ended() && self.waits_for_release() {
+            let quiet = self.in_flight == 0 && self.children == 0;
+            return if quiet { RunStatus::Attention } else { RunStatus::Running };
+        }
         // Asked in each turn: the timers of a large map are looked at only where they decide.
         let retries = || self.timers.iter().any(|(_, _, kind)| *kind != TimerKind::Total);
         let waits = self.attention > 0 && self.in_flight == 0 && self.children == 0 && !retries();

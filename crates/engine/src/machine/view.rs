@@ -113,6 +113,7 @@ impl RunState {
             | RunStatus::Pending
             | RunStatus::Running
             | RunStatus::Waiting
+            | RunStatus::Paused
             | RunStatus::Attention => Value::Null,
         }
     }

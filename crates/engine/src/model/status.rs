@@ -17,6 +17,8 @@ pub enum RunStatus {
     Running,
     /// Waits for a time or a message; out of memory.
     Waiting,
+    /// Somebody paused it: nothing starts until it is resumed.
+    Paused,
     /// Waits for a person.
     Attention,
     /// Ended: all is done.
@@ -29,10 +31,11 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pending,
         Self::Running,
         Self::Waiting,
+        Self::Paused,
         Self::Attention,
         Self::Completed,
         Self::Failed,
@@ -45,6 +48,7 @@ impl RunStatus {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Attention => "attention",
             Self::Completed => "completed",
             Self::Failed => "failed",
@@ -56,7 +60,7 @@ impl RunStatus {
     pub const fn is_ended(self) -> bool {
         match self {
             Self::Completed | Self::Failed | Self::Cancelled => true,
-            Self::Pending | Self::Running | Self::Waiting | Self::Attention => false,
+            Self::Pending | Self::Running | Self::Waiting | Self::Paused | Self::Attention => false,
         }
     }
 }

@@ -10,10 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::{sync::oneshot, task::AbortHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
 
 use super::{
+    attempt::Attempt,
     message::{Ack, Outcome, Started},
     plans::Deployed,
     random::Random,
@@ -21,18 +21,13 @@ use super::{
 };
 use crate::{
     calendar::Windows,
-    machine::{self, Command, Env, IllegalEvent, Input, RunState, TaskRef, Turn, absorb, react},
+    machine::{
+        self, Command, Env, IllegalEvent, Input, Order, RunState, TaskRef, Turn, absorb, order_of,
+        react,
+    },
     model::{RunId, RunStatus, StepError, Timestamp},
     store::{Append, InboxId, LockChange, LockRequest, NewRun, Outgoing, RunUpdate},
 };
-
-/// An attempt or observation under way on this node.
-pub(super) struct Attempt {
-    pub(super) task: TaskRef,
-    pub(super) stop: CancellationToken,
-    pub(super) abort: AbortHandle,
-    pub(super) uninterruptible: bool,
-}
 
 /// A run in memory.
 pub(crate) struct ActiveRun {
@@ -167,10 +162,13 @@ impl ActiveRun {
     }
 
     /// Whether the run has nothing to do for long enough to leave the memory. Runs with living
-    /// children stay: the children are about to end.
+    /// children stay, unless they are paused: the children are about to end.
     fn parks(&self, shared: &Shared) -> bool {
         let state = &self.state;
-        if state.status.is_ended() || state.in_flight > 0 || state.children > 0 {
+        if state.status.is_ended() || state.in_flight > 0 {
+            return false;
+        }
+        if state.children > 0 && state.paused.is_none() {
             return false;
         }
         if !self.attempts.is_empty() || state.has_todo() {
@@ -206,11 +204,16 @@ impl ActiveRun {
         for command in commands {
             match command {
                 Command::StopChild { run } => {
-                    let input = Input::Cancel(crate::machine::Cancel {
-                        by: format!("run {}", self.id()),
+                    let input = Input::Cancel(Order {
+                        by: order_of(self.id()),
                         reason: self.state.cancel.as_ref().and_then(|it| it.reason.clone()),
                     });
                     messages.push(outgoing(*run, "cancel", &input));
+                }
+                // Every order counts, in its order: two that wait must not be taken for one.
+                Command::TellChild { run, control } => {
+                    let key = format!("{} {}", control.action(), self.next_seq);
+                    messages.push(outgoing(*run, &key, &Input::Control(control.clone())));
                 }
                 Command::Ended { status } => {
                     if let Some(parent) = self.state.created.parent {
@@ -232,6 +235,7 @@ impl ActiveRun {
                 | Command::Observe(_)
                 | Command::Revoke(..)
                 | Command::Stop { .. }
+                | Command::Recall
                 | Command::StartChild { .. } => {}
             }
         }
@@ -269,6 +273,7 @@ impl ActiveRun {
             | Input::ChildEnded { .. }
             | Input::LocksGranted { .. }
             | Input::Cancel(_)
+            | Input::Control(_)
             | Input::Resolve { .. }
             | Input::Signal(_)
             | Input::Approve { .. }
@@ -281,11 +286,14 @@ impl ActiveRun {
         self.attempts.retain(|attempt| attempt.task != task);
     }
 
+    /// Takes back what waits for its turn on this node and has not begun.
+    pub(super) fn recall(&self) {
+        self.attempts.iter().for_each(Attempt::recall);
+    }
+
     /// Tells an attempt to stop, unless it must not be interrupted.
     pub(super) fn stop(&self, task: TaskRef) {
-        for attempt in self.attempts.iter().filter(|it| it.task == task && !it.uninterruptible) {
-            attempt.stop.cancel();
-        }
+        self.attempts.iter().filter(|it| it.task == task).for_each(Attempt::stop);
     }
 
     /// The run is not ours any more: attempts lose the fence at once, then their life.

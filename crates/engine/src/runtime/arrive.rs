@@ -101,6 +101,7 @@ impl Shard {
             | Input::ChildEnded { .. }
             | Input::LocksGranted { .. }
             | Input::Cancel(_)
+            | Input::Control(_)
             | Input::Resolve { .. }
             | Input::Signal(_)
             | Input::Approve { .. }
@@ -220,6 +221,7 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::ChildEnded { .. }
         | Input::LocksGranted { .. }
         | Input::Cancel(_)
+        | Input::Control(_)
         | Input::Resolve { .. }
         | Input::Signal(_)
         | Input::Approve { .. }

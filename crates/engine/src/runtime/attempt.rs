@@ -1,22 +1,69 @@
 //! Attempts and observations: executors called on their own tasks, bounded, timed, fenced.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    active::Attempt, host::Host, limits::Limits, message::Message, pulse::Pulse, shared::Shared,
-};
+use super::{host::Host, limits::Limits, message::Message, pulse::Pulse, shared::Shared};
 use crate::{
     machine::{Call, Input, TaskRef},
     model::{ErrorClass, RunId, StepError},
     step::{AttemptInfo, DynExecutor, Effect, Holding, StepContext, StepHost, SubtaskReport},
 };
+
+/// An attempt or observation under way on this node.
+pub(super) struct Attempt {
+    pub(super) task: TaskRef,
+    pub(super) stop: CancellationToken,
+    pub(super) abort: AbortHandle,
+    pub(super) uninterruptible: bool,
+    stage: Arc<Stage>,
+}
+
+impl Attempt {
+    /// Tells it to stop, unless it has begun and must not be interrupted.
+    pub(super) fn stop(&self) {
+        if self.stage.leave(Stage::STOPPED) || !self.uninterruptible {
+            self.stop.cancel();
+        }
+    }
+
+    /// Takes it back if it has not begun.
+    pub(super) fn recall(&self) {
+        if self.stage.leave(Stage::RECALLED) {
+            self.stop.cancel();
+        }
+    }
+}
+
+/// Whether an attempt has begun: it waits for its turn first, and what waits can be taken back
+/// without a trace at the target.
+#[derive(Debug, Default)]
+struct Stage(AtomicU8);
+
+impl Stage {
+    const WAITS: u8 = 0;
+    const BEGUN: u8 = 1;
+    const STOPPED: u8 = 2;
+    const RECALLED: u8 = 3;
+
+    /// From waiting to something else; whether it still waited.
+    fn leave(&self, to: u8) -> bool {
+        self.0.compare_exchange(Self::WAITS, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn is_recalled(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::RECALLED
+    }
+}
 
 /// What a call is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +82,16 @@ impl Purpose {
             Self::Revoke(_) => Input::Revoked { task, result: Err(error) },
         }
     }
+
+    /// What is said of a call that was taken back, or told to stop, before it began.
+    fn not_begun(&self, stage: &Stage, task: TaskRef, attempt: u32) -> Input {
+        if *self == Self::Run && stage.is_recalled() {
+            return Input::AttemptLost { task, attempt };
+        }
+        let told = "told to stop before it began";
+        let error = StepError::new(StepError::NOT_BEGUN, ErrorClass::Cancelled, told);
+        self.refused(task, attempt, error)
+    }
 }
 
 /// Starts an attempt or an observation on a task of its own.
@@ -49,10 +106,19 @@ pub(super) fn spawn(
     let executor = shared.registry.get(&call.uses).cloned();
     let uninterruptible = executor.as_ref().is_some_and(|it| it.describe().uninterruptible);
     let task = call.task;
-    let worker =
-        Worker { shared: Arc::clone(shared), run, owned, life, stop: stop.clone(), call, purpose };
+    let stage = Arc::new(Stage::default());
+    let worker = Worker {
+        shared: Arc::clone(shared),
+        run,
+        owned,
+        life,
+        stop: stop.clone(),
+        stage: Arc::clone(&stage),
+        call,
+        purpose,
+    };
     let handle = tokio::spawn(worker.work(executor));
-    Attempt { task, stop, abort: handle.abort_handle(), uninterruptible }
+    Attempt { task, stop, abort: handle.abort_handle(), uninterruptible, stage }
 }
 
 struct Worker {
@@ -61,26 +127,25 @@ struct Worker {
     owned: Arc<AtomicBool>,
     life: u64,
     stop: CancellationToken,
+    stage: Arc<Stage>,
     call: Call,
     purpose: Purpose,
 }
 
 impl Worker {
     async fn work(self, executor: Option<Arc<dyn DynExecutor>>) {
-        let Self { shared, run, owned, life, stop, call, purpose } = self;
+        let Self { shared, run, owned, life, stop, stage, call, purpose } = self;
         let from = Arc::clone(&owned);
         let (task, attempt) = (call.task, call.attempt);
-        let _permit = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            () = stop.cancelled() => {
-                // Told to stop before it began: it did nothing.
-                let error = StepError::new(
-                    StepError::NOT_BEGUN, ErrorClass::Cancelled, "told to stop before it began",
-                );
-                return shared.tell(run, input(run, purpose.refused(task, attempt, error), from));
-            }
-            permit = shared.permits.acquire() => permit,
+            () = stop.cancelled() => None,
+            permit = shared.permits.acquire() => permit.ok(),
         };
+        if permit.is_none() || !stage.leave(Stage::BEGUN) {
+            let said = purpose.not_begun(&stage, task, attempt);
+            return shared.tell(run, input(run, said, from));
+        }
         let Some(executor) = executor else {
             let error = StepError::permanent(
                 "engine.unknown_executor",

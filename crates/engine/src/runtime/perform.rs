@@ -24,11 +24,16 @@ impl Shard {
                     run.stop(task);
                 }
             }
-            Command::StartChild { step, run, workflow, version, input, held } => {
-                self.start_child(id, step, (run, workflow, version, input, held));
+            Command::Recall => {
+                if let Some(run) = self.runs.get(&id) {
+                    run.recall();
+                }
+            }
+            Command::StartChild { step, run, workflow, version, input, held, again } => {
+                self.start_child(id, step, (run, workflow, version, input, held), again);
             }
             // Told with the commit; see `ActiveRun::messages`.
-            Command::StopChild { .. } | Command::Ended { .. } => {}
+            Command::StopChild { .. } | Command::TellChild { .. } | Command::Ended { .. } => {}
         }
     }
 
@@ -54,6 +59,7 @@ impl Shard {
             serde_json::Value,
             Vec<LockHolding>,
         ),
+        again: bool,
     ) {
         let Some(active) = self.runs.get(&parent) else { return };
         let created = Created {
@@ -71,6 +77,9 @@ impl Shard {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
             let identity = shared.identity();
+            if again && is_there(&shared, run).await {
+                return;
+            }
             let deployed = loop {
                 match shared.plans.get(version, &*shared.store, &shared.registry).await {
                     Ok(deployed) => break deployed,
@@ -97,6 +106,23 @@ impl Shard {
                 }
             }
         });
+    }
+}
+
+/// Whether a child is there that was asked for before. One that rests or has ended must not be
+/// begun again: on the same node its first row would be the same, and taken for the old one.
+async fn is_there(shared: &super::shared::Shared, run: RunId) -> bool {
+    let identity = shared.identity();
+    loop {
+        match shared.store.run(run).await {
+            Ok(found) => return found.is_some(),
+            // Whoever takes the parent over asks again.
+            Err(_) if !shared.is_current(identity) => return true,
+            Err(error) => {
+                tracing::warn!(%run, %error, "could not look for a child; trying again");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{active::outgoing, message::Start, shared::Shared};
 use crate::{
     calendar::{Due, Firing, Previous, Schedule, ScheduleState, Standing},
-    machine::{Cancel, Created, Input},
+    machine::{Created, Input, Order},
     model::{RunId, StepError, Timestamp},
     store::{ClaimScope, ScheduleRow, StoreError},
 };
@@ -104,7 +104,7 @@ async fn work_off(
             Standing::Cancel(run) => {
                 let reason = "its schedule's next time has come".to_owned();
                 let input =
-                    Input::Cancel(Cancel { by: format!("schedule {name}"), reason: Some(reason) });
+                    Input::Cancel(Order { by: format!("schedule {name}"), reason: Some(reason) });
                 shared.store.send(&[outgoing(run, "cancel", &input)]).await?;
                 shared.tell(run, super::Message::Look(run));
                 return Ok(false);

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     active::ActiveRun,
+    attempt::Attempt,
     message::{Message, Outcome},
     shared::Shared,
 };
@@ -199,9 +200,7 @@ impl Shard {
     fn drain(&mut self) {
         self.draining = true;
         for run in self.runs.values() {
-            for attempt in run.attempts.iter().filter(|attempt| !attempt.uninterruptible) {
-                attempt.stop.cancel();
-            }
+            run.attempts.iter().for_each(Attempt::stop);
         }
     }
 

@@ -122,14 +122,14 @@ impl Outgoing {
 
 impl RunUpdate {
     /// The update as it is stored: an ended run has no owner and no alarm, one that waits for a
-    /// person has no alarm, and one that is given up with work left is due at once.
+    /// person or is paused has no alarm, and one that is given up with work left is due at once.
     pub(super) fn settled(self, at: Timestamp) -> Self {
         let Self { status, wake_at, release } = self;
         match status {
             RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => {
                 Self { status, wake_at: None, release: true }
             }
-            RunStatus::Attention => Self { status, wake_at: None, release },
+            RunStatus::Paused | RunStatus::Attention => Self { status, wake_at: None, release },
             RunStatus::Pending | RunStatus::Running if release => {
                 Self { status, wake_at: wake_at.or(Some(at)), release }
             }

@@ -120,8 +120,8 @@ pub trait Store: Send + Sync + 'static {
     /// Takes up to `limit` runs for `node`, and raises their epochs.
     ///
     /// Takes runs that nobody owns and that are due (`wake_at` has come) or have mail, and runs
-    /// whose owner's lease has run out. A run in [`RunStatus::Attention`] is taken only if it has
-    /// mail. A node without a valid lease is given nothing.
+    /// whose owner's lease has run out. A run in [`RunStatus::Attention`] or
+    /// [`RunStatus::Paused`] is taken only if it has mail. A node without a valid lease is given nothing.
     async fn claim(
         &self,
         node: NodeId,

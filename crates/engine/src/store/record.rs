@@ -52,6 +52,8 @@ pub struct RunFilter {
     pub root: Option<RunId>,
     /// Only runs that this one started.
     pub parent: Option<RunId>,
+    /// Only runs that carry all of these labels.
+    pub labels: BTreeMap<String, String>,
     /// At most so many.
     pub limit: u32,
     /// Only runs older than this one: the last of the page before.
@@ -65,6 +67,7 @@ impl Default for RunFilter {
             workflow: None,
             root: None,
             parent: None,
+            labels: BTreeMap::new(),
             limit: 100,
             before: None,
         }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use rackwright_engine::{
     RunStatus,
-    machine::{ApprovalAnswer, Ask, Cancel, Input},
+    machine::{ApprovalAnswer, Ask, Input, Order},
     model::NodeId,
 };
 use rstest::rstest;
@@ -109,7 +109,7 @@ fn nobody_answers_in_time(#[case] more: Value, #[case] code: &str) {
 #[test]
 fn a_cancel_ends_the_question() {
     let mut run = asking(&json!({ "message": "Go?", "timeout": "1h" }), json!({}));
-    run.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+    run.feed(Input::Cancel(Order { by: "me".into(), reason: None }));
     assert_eq!((run.state.status, run.state.next_timer()), (RunStatus::Cancelled, None));
     assert_eq!(run.state.questions().count(), 0);
 }

@@ -7,7 +7,7 @@ use rackwright_engine::{
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        ApprovalAnswer, Cancel, Command, Created, Env, Event, Input, LockChange, RunState,
+        ApprovalAnswer, Command, Control, Created, Env, Event, Input, LockChange, Order, RunState,
         SentSignal, StepRef, TaskRef, Turn, Verdict, WindowInput, fold, react,
     },
     model::{NodeId, Timestamp},
@@ -136,8 +136,12 @@ impl Driver {
                     }
                 }
                 Command::Stop { task } => self.stop(task),
+                Command::Recall => self.recall(),
                 Command::StopChild { run } => self.stop_child(run),
-                Command::Ended { .. } => {}
+                Command::TellChild { run, control: Control::EmergencyStop(_) } => {
+                    self.stop_child(run)
+                }
+                Command::TellChild { .. } | Command::Ended { .. } => {}
             }
         }
     }
@@ -168,6 +172,40 @@ impl Driver {
         }
     }
 
+    /// Somebody takes any step out of the run's hands; most of the time it is not to be had.
+    fn by_hand(&mut self, done: bool) {
+        let steps = u32::try_from(self.state.steps.len()).unwrap();
+        let step = StepRef(self.choose(steps));
+        let tasks: Vec<_> =
+            TaskRef::all_of(step).filter(|it| self.state.execution(*it).is_some()).collect();
+        let task = tasks[self.choose(u32::try_from(tasks.len()).unwrap()) as usize];
+        let path = self.state.task_path(&self.plan, task);
+        let (by, reason) = ("me".to_owned(), "so".to_owned());
+        self.feed(Input::Control(if done {
+            Control::MarkDone { path, output: json!("by hand"), by, reason }
+        } else {
+            Control::Skip { path, by, reason }
+        }));
+    }
+
+    /// Some attempts had not begun.
+    fn recall(&mut self) {
+        for open in std::mem::take(&mut self.open) {
+            match open {
+                Open::Run(task, attempt) if self.choose(4) == 0 => {
+                    self.feed(Input::AttemptLost { task, attempt });
+                }
+                Open::Run(..)
+                | Open::Observe(_)
+                | Open::Revoke(_)
+                | Open::Lock(..)
+                | Open::Child(..) => {
+                    self.open.push(open);
+                }
+            }
+        }
+    }
+
     fn stop_child(&mut self, run: RunId) {
         let found =
             self.open.iter().position(|open| matches!(open, Open::Child(_, it) if *it == run));
@@ -191,11 +229,17 @@ impl Driver {
         if !calm {
             match self.choose(60) {
                 0 => self.crash(),
-                1 => self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None })),
-                2 => self.override_window(),
-                3 => self.feed(Input::Window(WindowInput::Changed)),
-                4..8 => drop(self.tell()),
-                8 => self.send("green"),
+                1 => self.feed(Input::Cancel(order())),
+                2 => self.feed(Input::Control(Control::Pause(order()))),
+                3 => self.feed(Input::Control(Control::Resume(order()))),
+                4 => self.feed(Input::Control(Control::EmergencyStop(order()))),
+                5 => self.feed(Input::Control(Control::Release(order()))),
+                6 => self.by_hand(false),
+                7 => self.by_hand(true),
+                8 => self.override_window(),
+                9 => self.feed(Input::Window(WindowInput::Changed)),
+                10..14 => drop(self.tell()),
+                14 => self.send("green"),
                 _ => {}
             }
         }
@@ -214,6 +258,12 @@ impl Driver {
         } else if let Some(due) = self.state.next_timer() {
             self.now = self.now.max(due);
             self.feed(Input::Tick);
+        } else if self.state.paused.is_some() {
+            assert_eq!(self.state.visible_status(), RunStatus::Paused);
+            self.feed(Input::Control(Control::Resume(order())));
+        } else if self.state.waits_for_release() {
+            assert_eq!(self.state.visible_status(), RunStatus::Attention);
+            self.feed(Input::Control(Control::Release(order())));
         } else if !self.tell() {
             self.resolve_attention();
         }
@@ -363,6 +413,10 @@ impl Driver {
     }
 }
 
+fn order() -> Order {
+    Order { by: "me".into(), reason: None }
+}
+
 /// Two states are the same if everything that is decided from them is.
 pub(crate) fn assert_same(folded: &RunState, lived: &RunState) {
     assert_eq!((folded.scopes.len(), folded.steps.len()), (lived.scopes.len(), lived.steps.len()));
@@ -374,7 +428,8 @@ pub(crate) fn assert_same(folded: &RunState, lived: &RunState) {
     }
     assert_eq!(folded.errors, lived.errors);
     assert_eq!(folded.output, lived.output);
-    assert_eq!(folded.status, lived.status);
+    assert_eq!((folded.status, &folded.paused), (lived.status, &lived.paused));
+    assert_eq!(folded.emergency, lived.emergency);
     assert_eq!(folded.next_timer(), lived.next_timer());
     assert_eq!(folded.signals, lived.signals);
     assert_eq!(

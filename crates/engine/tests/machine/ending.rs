@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use rackwright_engine::{RunStatus, machine::Verdict};
+use rackwright_engine::{
+    RunStatus,
+    machine::{Event, Verdict},
+};
 use serde_json::{Value, json};
 
 use crate::scripted::Script;
@@ -70,7 +73,8 @@ fn a_cancel_stops_the_steps_and_not_what_is_done_finally() {
     assert_eq!(run.calls[0].input["status"], "cancelled");
     let before = run.journal.len();
     run.cancel();
-    assert_eq!(run.journal.len(), before, "there is nothing left to cancel");
+    assert_eq!(run.journal.len(), before + 1, "there is nothing left to cancel");
+    assert!(matches!(run.journal[before].1, Event::ControlRefused { .. }));
     assert_eq!(run.told, ["a"]);
     run.done("finally/tell");
     run.done("finally/off");

@@ -30,6 +30,7 @@ impl Invariants {
         now: Timestamp,
     ) {
         for event in events {
+            assert!(!(state.is_held() && starts(event)), "starts while paused: {event:?}");
             match event {
                 Event::Started { task, attempt } => {
                     assert_free(&state, *task);
@@ -83,9 +84,16 @@ impl Invariants {
                 | Event::LocksWanted { .. }
                 | Event::LocksGranted { step: Some(_) }
                 | Event::LocksRefused { .. }
+                | Event::SkippedBy { .. }
+                | Event::MarkedDone { .. }
                 | Event::CancelRequested(_)
                 | Event::RunTimedOut
                 | Event::Finishing { .. }
+                | Event::Paused(_)
+                | Event::Resumed(_)
+                | Event::EmergencyStopped(_)
+                | Event::EmergencyReleased(_)
+                | Event::ControlRefused { .. }
                 | Event::Ended { .. } => {}
             }
             state.apply(plan, event, now).expect("a turn applies to the state that it came from");
@@ -205,10 +213,10 @@ fn check_cleanup(plan: &Plan, state: &RunState, step: StepRef) {
     let Some(cleanup) = &state.plan_of(plan, step).cleanup else { return };
     let me = state.step(step);
     let performed = performed(state, TaskRef::cleanup(step));
-    // A step that could not start failed without having begun.
-    let dead =
-        me.main.phase == Phase::Failed && me.main.attempt == 0 && matches!(me.inner, Inner::None);
-    let started = !dead && !matches!(me.main.phase, Phase::Skipped(_));
+    // A step that could not start failed without having begun; a person may skip one between two
+    // attempts.
+    let unbegun = me.main.attempt == 0 && matches!(me.inner, Inner::None);
+    let started = !(unbegun && matches!(me.main.phase, Phase::Failed | Phase::Skipped(_)));
     // A `set` starts and ends at once, and is over before it could leave anything.
     let begun = started && !matches!(state.plan_of(plan, step).kind, KindPlan::Set(_));
     let well = me.main.phase == Phase::Completed && !went_wrong(state, me.scope);
@@ -264,6 +272,18 @@ fn around(state: &RunState, scope: ScopeRef) -> impl Iterator<Item = ScopeRef> {
     std::iter::successors(Some(scope), |scope| {
         state.scope(*scope).owner.map(|owner| state.step(owner).scope)
     })
+}
+
+/// Whether an event lets something begin, at a target or in the run.
+fn starts(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Started { .. }
+            | Event::ObserveStarted { .. }
+            | Event::Opened { .. }
+            | Event::ItemsStarted { .. }
+            | Event::ChildStarted { .. }
+    )
 }
 
 fn assert_needs_met(plan: &Plan, state: &RunState, step: StepRef) {

@@ -4,6 +4,7 @@
 
 mod approval;
 mod budget;
+mod control;
 mod driver;
 mod ending;
 mod generate;

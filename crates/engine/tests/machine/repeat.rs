@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rackwright_engine::{
     ErrorClass, RunStatus, StepError,
-    machine::{Cancel, Input},
+    machine::{Input, Order},
     model::{NodeId, Timestamp},
 };
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ fn a_cancel_between_two_iterations_ends_it() {
     let mut run =
         polling(&json!({ "until": false, "delay": "1h", "max_iterations": 5 }), json!({}));
     done(&mut run, json!(1));
-    run.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+    run.feed(Input::Cancel(Order { by: "me".into(), reason: None }));
     assert_eq!(run.state.status, RunStatus::Cancelled);
     run.check_fold();
 }

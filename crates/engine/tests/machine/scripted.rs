@@ -9,7 +9,7 @@ use rackwright_engine::{
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        Call, Cancel, Command, Created, Env, Event, Input, Phase, RunState, StepRef, TaskRef, Turn,
+        Call, Command, Created, Env, Event, Input, Order, Phase, RunState, StepRef, TaskRef, Turn,
         Verdict, fold, react,
     },
     model::{NodeId, Timestamp},
@@ -87,6 +87,8 @@ impl Script {
                 Command::Revoke(..)
                 | Command::StartChild { .. }
                 | Command::StopChild { .. }
+                | Command::Recall
+                | Command::TellChild { .. }
                 | Command::Ended { .. } => {}
             }
         }
@@ -136,7 +138,7 @@ impl Script {
     }
 
     pub(crate) fn cancel(&mut self) {
-        self.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+        self.feed(Input::Cancel(Order { by: "me".into(), reason: None }));
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use rackwright_engine::{
     RunStatus,
-    machine::{Cancel, Input, SentSignal},
+    machine::{Input, Order, SentSignal},
     model::NodeId,
 };
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn the_same_id_counts_once() {
 #[test]
 fn a_cancel_or_the_time_ends_the_wait() {
     let mut run = waiting(json!([step("s", signal("parts"))]));
-    run.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+    run.feed(Input::Cancel(Order { by: "me".into(), reason: None }));
     assert_eq!(run.state.status, RunStatus::Cancelled);
     let mut late = signal("parts");
     late["timeout"] = json!("1h");

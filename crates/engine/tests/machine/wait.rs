@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rackwright_engine::{
     RunStatus,
-    machine::{Cancel, Event, Input},
+    machine::{Event, Input, Order},
     model::Timestamp,
 };
 use rstest::rstest;
@@ -72,7 +72,7 @@ fn what_is_no_time_fails_the_step() {
 fn a_cancel_ends_it_at_once() {
     let mut run = waiting(&json!({ "for": "1h" }), json!({}));
     run.now = run.now.after(Duration::from_secs(1));
-    run.feed(Input::Cancel(Cancel { by: "me".into(), reason: None }));
+    run.feed(Input::Cancel(Order { by: "me".into(), reason: None }));
     assert_eq!(run.state.status, RunStatus::Cancelled);
     assert_eq!(run.state.next_timer(), None);
     run.check_fold();

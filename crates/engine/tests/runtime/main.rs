@@ -5,6 +5,7 @@
 mod asks;
 mod attention;
 mod basics;
+mod control;
 mod crash;
 mod cut;
 #[path = "../support/databases.rs"]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rackwright_engine::{
-    Engine, RunId, RunRequest, RunStatus, Workflow,
+    Engine, Heard, RunId, RunRequest, RunStatus, Workflow,
     api::RunView,
     machine::{Inner, Phase, RunState, ScopeRef, StepRef, TaskRef},
     model::CleanupPolicy,
@@ -29,24 +29,96 @@ enum Disturbance {
     KillAfter,
     /// It is cancelled, and its node dies before it has seen that.
     CancelAndKill,
+    /// It is paused until it rests, and resumed.
+    Pause,
+    /// The same, and its node dies before it has seen the order.
+    PauseAndKill,
+    /// It is stopped in an emergency until it waits for a word, and released.
+    Stop,
+    /// The same, and its node dies before it has seen the order.
+    StopAndKill,
 }
 
 impl Disturbance {
-    const ALL: [Self; 4] = [Self::Cancel, Self::KillBefore, Self::KillAfter, Self::CancelAndKill];
+    const ALL: [Self; 8] = [
+        Self::Cancel,
+        Self::KillBefore,
+        Self::KillAfter,
+        Self::CancelAndKill,
+        Self::Pause,
+        Self::PauseAndKill,
+        Self::Stop,
+        Self::StopAndKill,
+    ];
 
     /// Whether the commit at the cut is still made.
     const fn after(self) -> bool {
         match self {
             Self::KillBefore => false,
-            Self::Cancel | Self::KillAfter | Self::CancelAndKill => true,
+            Self::Cancel
+            | Self::KillAfter
+            | Self::CancelAndKill
+            | Self::Pause
+            | Self::PauseAndKill
+            | Self::Stop
+            | Self::StopAndKill => true,
         }
     }
 
     const fn kills(self) -> bool {
         match self {
-            Self::Cancel => false,
-            Self::KillBefore | Self::KillAfter | Self::CancelAndKill => true,
+            Self::Cancel | Self::Pause | Self::Stop => false,
+            Self::KillBefore
+            | Self::KillAfter
+            | Self::CancelAndKill
+            | Self::PauseAndKill
+            | Self::StopAndKill => true,
         }
+    }
+
+    /// Whether the run ends as cancelled, if it learns of it in time.
+    const fn cancels(self) -> bool {
+        match self {
+            Self::Cancel | Self::CancelAndKill | Self::Stop | Self::StopAndKill => true,
+            Self::KillBefore | Self::KillAfter | Self::Pause | Self::PauseAndKill => false,
+        }
+    }
+
+    /// What the run comes to rest as until it is told to go on.
+    const fn rest(self) -> Option<RunStatus> {
+        match self {
+            Self::Pause | Self::PauseAndKill => Some(RunStatus::Paused),
+            Self::Stop | Self::StopAndKill => Some(RunStatus::Attention),
+            Self::Cancel | Self::KillBefore | Self::KillAfter | Self::CancelAndKill => None,
+        }
+    }
+
+    /// Waits until the run rests, and lets it go on. It may have ended before.
+    async fn go_on(self, engine: &Engine, run: RunId, rack: &Rack, what: &str) {
+        let Some(rest) = self.rest() else { return };
+        let look = async {
+            loop {
+                let status = engine.record(run).await.unwrap().status;
+                if status == rest || status.is_ended() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(20), look).await;
+        let status = status.unwrap_or_else(|_| panic!("{what}: the run does not come to rest"));
+        if status.is_ended() {
+            return;
+        }
+        let changes = rack.changes();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(rack.changes(), changes, "{what}: something goes on while the run rests");
+        let told = match rest {
+            RunStatus::Paused => engine.resume(run, "sweep", None).await,
+            _ => engine.release(run, "sweep", None).await,
+        };
+        let told = engine.heard(&told.unwrap(), Duration::from_secs(20)).await.unwrap();
+        assert_eq!(told, Heard::Followed, "{what}");
     }
 
     /// Tells the run, if that is what it takes. It may have ended by now.
@@ -54,6 +126,12 @@ impl Disturbance {
         match self {
             Self::Cancel | Self::CancelAndKill => {
                 drop(engine.cancel(run, "sweep", Some("to see what is owed")).await);
+            }
+            Self::Pause | Self::PauseAndKill => {
+                drop(engine.pause(run, "sweep", Some("to look at it")).await);
+            }
+            Self::Stop | Self::StopAndKill => {
+                drop(engine.emergency_stop(run, "sweep", Some("smoke")).await);
             }
             Self::KillBefore | Self::KillAfter => {}
         }
@@ -207,6 +285,7 @@ async fn disturbed(flow: &Workflow, how: Disturbance, commits: i64) -> Option<Ru
         cut.go.notify_one();
         first
     };
+    how.go_on(&last, id, &rack, &what).await;
     let (status, view) = end(&last, id, &what).await;
     check(&view, &rack, &what);
     last.shutdown().await.unwrap();
@@ -226,23 +305,25 @@ async fn undisturbed(flow: &Workflow) -> (RunStatus, Vec<String>) {
 async fn sweep(last: &str, expected: RunStatus) {
     let flow = nested(last);
     assert_eq!(undisturbed(&flow).await.0, expected);
-    for how in Disturbance::ALL {
-        let mut cancelled = 0;
-        for commits in 1.. {
-            let Some(status) = disturbed(&flow, how, commits).await else {
-                assert!(commits > 20, "the sweep has to have something to disturb");
-                break;
-            };
-            match how {
-                Disturbance::Cancel | Disturbance::CancelAndKill => {
-                    cancelled += u32::from(status == RunStatus::Cancelled);
-                }
-                Disturbance::KillBefore | Disturbance::KillAfter => assert_eq!(status, expected),
-            }
+    // Most of it is waiting for runs that rest.
+    let all = Disturbance::ALL.map(|how| disturbed_everywhere(&flow, how, expected));
+    futures::future::join_all(all).await;
+}
+
+async fn disturbed_everywhere(flow: &Workflow, how: Disturbance, expected: RunStatus) {
+    let mut cancelled = 0;
+    for commits in 1.. {
+        let Some(status) = disturbed(flow, how, commits).await else {
+            assert!(commits > 20, "the sweep has to have something to disturb");
+            break;
+        };
+        if how.cancels() {
+            cancelled += u32::from(status == RunStatus::Cancelled);
+        } else {
+            assert_eq!(status, expected);
         }
-        let cancels = matches!(how, Disturbance::Cancel | Disturbance::CancelAndKill);
-        assert_eq!(cancels, cancelled > 10, "{how:?}: {cancelled} runs were cancelled");
     }
+    assert_eq!(how.cancels(), cancelled > 10, "{how:?}: {cancelled} runs were cancelled");
 }
 
 #[tokio::test]

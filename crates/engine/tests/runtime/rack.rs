@@ -1,9 +1,12 @@
 //! A rack that remembers each change in order, and executors that must not repeat one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use rackwright_engine::{
-    Describe, Effect, Engine, ErrorClass, Executor, Observation, StepContext, StepError,
+    Config, Describe, Effect, Engine, ErrorClass, Executor, Observation, StepContext, StepError,
     executor_fn, store::Store,
 };
 use serde_json::{Value, json};
@@ -68,6 +71,8 @@ pub(crate) async fn engine(store: Arc<dyn Store>, rack: &Rack) -> Engine {
     );
     Engine::builder()
         .open_store(store)
+        // A run that rests is looked for by polling.
+        .config(Config { poll: Duration::from_millis(10), ..Config::default() })
         .register(Act(rack.clone()))
         .register(fail)
         .build()

@@ -16,6 +16,7 @@ each_backend!(
     only_what_is_due_is_taken,
     mail_wakes_a_parked_run,
     a_person_is_waited_for,
+    a_paused_run_is_left_alone,
     a_scope_bounds_what_is_taken,
     a_limit_bounds_how_many,
     a_node_without_a_lease_gets_nothing,
@@ -100,20 +101,28 @@ async fn mail_wakes_a_parked_run(bench: Arc<Bench>) {
 }
 
 async fn a_person_is_waited_for(bench: Arc<Bench>) {
+    only_mail_wakes(&bench, RunStatus::Attention).await;
+}
+
+async fn a_paused_run_is_left_alone(bench: Arc<Bench>) {
+    only_mail_wakes(&bench, RunStatus::Paused).await;
+}
+
+async fn only_mail_wakes(bench: &Bench, status: RunStatus) {
     let node = bench.join(1).await;
     let (parked, owned) = (new_run(), new_run());
-    let attention = |release| Some(update(RunStatus::Attention, None, release));
+    let waits = |release| Some(update(status, None, release));
     bench
         .put(&[
-            Append { update: attention(true), ..create_owned(parked, &node) },
-            Append { update: attention(false), ..create_owned(owned, &node) },
+            Append { update: waits(true), ..create_owned(parked, &node) },
+            Append { update: waits(false), ..create_owned(owned, &node) },
         ])
         .await;
     bench.join(2).await;
     bench.store.expire(node.id).await.unwrap();
-    assert_eq!(claim(&bench, 2).await, []);
+    assert_eq!(claim(bench, 2).await, []);
     bench.store.send(&[message(parked, "go on"), message(owned, "go on")]).await.unwrap();
-    assert_eq!(claimed(&bench, 2).await, BTreeSet::from([parked, owned]));
+    assert_eq!(claimed(bench, 2).await, BTreeSet::from([parked, owned]));
 }
 
 async fn a_scope_bounds_what_is_taken(bench: Arc<Bench>) {

@@ -14,6 +14,7 @@ each_backend!(
     many_journals_are_read_at_once,
     runs_are_listed_newest_first,
     filters_combine,
+    runs_are_found_by_their_labels,
     definitions_are_kept_once,
     the_clock_does_not_stand_still,
 );
@@ -107,6 +108,37 @@ async fn filters_combine(bench: Arc<Bench>) {
     assert_eq!(list(&bench, RunFilter { status, ..of_root }).await, [failed, root]);
     let nobodys = RunFilter { workflow: Some("' OR 1=1".to_owned()), ..all() };
     assert_eq!(list(&bench, nobodys).await, []);
+}
+
+async fn runs_are_found_by_their_labels(bench: Arc<Bench>) {
+    let labelled = |labels: &[(&str, &str)]| {
+        let mut append = create(new_run());
+        if let Some(new) = &mut append.create {
+            let pairs =
+                labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            new.labels = pairs.collect();
+        }
+        append
+    };
+    let runs = [
+        labelled(&[("rack", "4"), ("site", "a'b\"c")]),
+        labelled(&[("rack", "4")]),
+        labelled(&[("rack", "5"), ("4", "rack")]),
+        labelled(&[]),
+    ];
+    bench.put(&runs).await;
+    let of = |labels: &[(&str, &str)]| RunFilter {
+        labels: labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        ..RunFilter::default()
+    };
+    let id = |n: usize| runs[n].run;
+    assert_eq!(list(&bench, of(&[])).await, [id(3), id(2), id(1), id(0)]);
+    assert_eq!(list(&bench, of(&[("rack", "4")])).await, [id(1), id(0)]);
+    assert_eq!(list(&bench, of(&[("rack", "4"), ("site", "a'b\"c")])).await, [id(0)]);
+    assert_eq!(list(&bench, of(&[("rack", "")])).await, []);
+    assert_eq!(list(&bench, of(&[("rack", "4"), ("4", "rack")])).await, []);
+    let second = RunFilter { before: Some(id(1)), ..of(&[("rack", "4")]) };
+    assert_eq!(list(&bench, second).await, [id(0)]);
 }
 
 async fn definitions_are_kept_once(bench: Arc<Bench>) {

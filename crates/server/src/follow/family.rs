@@ -91,7 +91,7 @@ impl Family {
         }
         let living: Vec<_> =
             self.views.values().map(RunView::state).filter(|it| !it.status.is_ended()).collect();
-        let waits = living.iter().any(|state| state.attention > 0);
+        let waits = living.iter().any(|state| state.attention > 0 || state.waits_for_release());
         let idle = living
             .iter()
             .all(|state| state.children > 0 || state.visible_status() == RunStatus::Attention);

@@ -5,7 +5,8 @@ use std::{collections::HashMap, fmt::Write};
 use rackwright_engine::{
     api::RunEvent,
     machine::{
-        ApprovalEvent, Event, Opening, RepeatEvent, SignalEvent, SkipReason, Verdict, WindowEvent,
+        ApprovalEvent, Event, Opening, Order, RepeatEvent, SignalEvent, SkipReason, Verdict,
+        WindowEvent,
     },
     model::{LockClaim, RunId, StepError, Timestamp},
     step::Observation,
@@ -59,12 +60,21 @@ impl Lines {
             }
             Event::Ended { status, .. } if run == family.root() => format!("run {run} {status}"),
             Event::Claimed { epoch, .. } if *epoch > 1 => "taken over".to_owned(),
-            Event::CancelRequested(cancel) => {
-                let why = cancel.reason.as_ref().map(|why| format!(": {}", one_line(why)));
-                format!("cancelled by {}{}", cancel.by, why.unwrap_or_default())
+            Event::CancelRequested(order) => said("cancelled", order),
+            Event::Paused(order) => said("paused", order),
+            Event::Resumed(order) => said("resumed", order),
+            Event::EmergencyStopped(order) => said("stopped at once", order),
+            Event::EmergencyReleased(order) => said("released", order),
+            Event::ControlRefused { action, by, why } => {
+                format!("{by} wanted to {action}, too late: {why}")
+            }
+            Event::SkippedBy { by, reason, .. } => format!("{by} skips it: {}", one_line(reason)),
+            Event::MarkedDone { by, reason, .. } => {
+                format!("{by} says it is done: {}", one_line(reason))
             }
             Event::Skipped { reason: SkipReason::Condition, .. } => "skipped".to_owned(),
             Event::Skipped { reason: SkipReason::Jump, .. } => "skipped by a jump".to_owned(),
+            Event::Skipped { reason: SkipReason::Operator, .. } => "skipped as told".to_owned(),
             Event::Opened { opening: Opening::Map(items), .. } => {
                 format!("goes through {} items", items.len())
             }
@@ -197,6 +207,13 @@ impl Lines {
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::SkippedBy { .. }
+            | Event::MarkedDone { .. }
+            | Event::ControlRefused { .. }
             | Event::Ended { .. } => return None,
         })
     }
@@ -256,6 +273,12 @@ fn of_approval(what: &ApprovalEvent) -> String {
             format!("{word} by {}{}", one_line(by), why.unwrap_or_default())
         }
     }
+}
+
+/// An order, with who gave it and why.
+fn said(what: &str, order: &Order) -> String {
+    let why = order.reason.as_ref().map(|why| format!(": {}", one_line(why)));
+    format!("{what} by {}{}", order.by, why.unwrap_or_default())
 }
 
 /// A hint is for who has to act: nobody, while there are attempts left.

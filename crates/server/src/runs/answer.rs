@@ -24,7 +24,7 @@ pub(super) async fn signal(
             .map_err(|error| Failure::usage(format!("--data is not JSON: {error}")))?,
         None => Value::Null,
     };
-    let by = arguments.by.clone().unwrap_or_else(who);
+    let by = who(arguments.by.as_ref());
     client.signal_once(run, &arguments.name, data, &by, arguments.id.as_deref()).await?;
     if output.json() {
         output.object(&json!({ "type": "signalled", "run": run, "signal": arguments.name }));
@@ -44,7 +44,7 @@ pub(super) async fn answer(
     let run = find(client, &arguments.run).await?;
     let answer = ApprovalAnswer {
         approved,
-        by: arguments.by.clone().unwrap_or_else(who),
+        by: who(arguments.by.as_ref()),
         reason: arguments.reason.clone(),
         shown: arguments.shown.clone(),
     };

@@ -67,6 +67,7 @@ async fn read(client: &Client, arguments: &ListArguments) -> Outcome<Vec<RunReco
     let mut filter = RunFilter {
         status: arguments.status.clone(),
         workflow: arguments.workflow.clone(),
+        labels: arguments.labels.iter().cloned().collect(),
         limit: arguments.limit.clamp(100, 1000),
         ..RunFilter::default()
     };

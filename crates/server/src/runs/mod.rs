@@ -5,6 +5,7 @@ mod find;
 mod journal;
 mod list;
 mod show;
+mod stop;
 mod tell;
 
 pub(crate) use find::find;
@@ -38,6 +39,12 @@ pub(crate) async fn runs(
             journal::journal(&client, find(&client, &one.run).await?, output).await
         }
         RunsCommand::Cancel(arguments) => tell::cancel(&client, arguments, output).await,
+        RunsCommand::Pause(arguments) => tell::pause(&client, arguments, output).await,
+        RunsCommand::Resume(arguments) => tell::resume(&client, arguments, output).await,
+        RunsCommand::Stop(arguments) => stop::stop(&client, arguments, output).await,
+        RunsCommand::Release(arguments) => tell::release(&client, arguments, output).await,
+        RunsCommand::Skip(arguments) => tell::skip(&client, arguments, output).await,
+        RunsCommand::MarkDone(arguments) => tell::mark_done(&client, arguments, output).await,
         RunsCommand::Resolve(arguments) => tell::resolve(&client, arguments, output).await,
         RunsCommand::Signal(arguments) => answer::signal(&client, arguments, output).await,
         RunsCommand::Approve(arguments) => answer::answer(&client, arguments, true, output).await,

@@ -3,7 +3,7 @@
 use rackwright_engine::{
     Client, EngineError, RunId,
     api::{ObligationView, RunView},
-    machine::Inner,
+    machine::{Inner, Order},
     model::Timestamp,
     store::RunRecord,
 };
@@ -85,9 +85,21 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     for (name, value) in &record.labels {
         line("label", &format!("{name}={value}"));
     }
-    if let Some(cancel) = &view.state().cancel {
-        let why = cancel.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        line("cancelled", &format!("by {}{why}", cancel.by));
+    let state = view.state();
+    let by = |order: &Order| {
+        let why = order.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        format!("by {}{why}", order.by)
+    };
+    if let Some(pause) = &state.paused {
+        line("paused", &format!("{}  (since {})", by(&pause.order), moment(pause.at)));
+    }
+    if let Some(emergency) = &state.emergency {
+        line("stopped", &by(&emergency.order));
+        if let Some(released) = &emergency.released {
+            line("released", &by(released));
+        }
+    } else if let Some(cancel) = &state.cancel {
+        line("cancelled", &by(cancel));
     }
     let input = &view.state().created.input;
     output.line(format_args!("\ninput:\n{}\n", indented(input)));

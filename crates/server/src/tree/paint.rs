@@ -116,6 +116,7 @@ fn glyph(mark: Mark, look: &Look) -> (String, Style) {
         }
         Mark::Running => ("●", plain.cyan()),
         Mark::Retrying => ("↻", plain.yellow()),
+        Mark::Paused => ("‖", plain.yellow()),
         Mark::Attention => ("!", plain.yellow().bold()),
         Mark::Completed => ("✔", plain.green()),
         Mark::Failed => ("✖", plain.red()),

@@ -15,7 +15,22 @@ use crate::follow::{Family, Standing};
 pub(crate) fn ending(family: &Family, colour: bool) -> Vec<String> {
     let mut lines = errors(family, colour);
     lines.extend(attention(family, colour));
+    lines.extend(stopped(family, colour));
     lines
+}
+
+/// What was stopped in an emergency and waits for a word, with the command that gives it.
+fn stopped(family: &Family, colour: bool) -> Vec<String> {
+    let root = family.root();
+    let state = family.view(root).map(RunView::state).filter(|state| state.waits_for_release());
+    let Some(by) = state.and_then(|it| it.emergency.as_ref()).map(|it| &it.order.by) else {
+        return Vec::new();
+    };
+    let head = format!("stopped by {by}; what it owes waits for a person's word:");
+    let head = if colour { head.yellow().to_string() } else { head };
+    let release = format!("    rackwright runs release {root} --reason \"…\"");
+    let resume = format!("  and carry it on with: rackwright resume {root}");
+    vec![String::new(), head, release, resume]
 }
 
 /// Every error with its sub-task, hint and attempts.

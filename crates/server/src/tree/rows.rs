@@ -16,6 +16,7 @@ pub(super) enum Mark {
     Pending,
     Running,
     Retrying,
+    Paused,
     Attention,
     Completed,
     Failed,
@@ -50,6 +51,7 @@ pub(super) fn run(tree: &RunTree, now: Timestamp, detail: Detail) -> Row {
     let mark = match tree.status {
         RunStatus::Pending => Mark::Pending,
         RunStatus::Running | RunStatus::Waiting => Mark::Running,
+        RunStatus::Paused => Mark::Paused,
         RunStatus::Attention => Mark::Attention,
         RunStatus::Completed => Mark::Completed,
         RunStatus::Failed => Mark::Failed,
@@ -111,6 +113,7 @@ impl Steps {
             }
             Mark::Pending
             | Mark::Running
+            | Mark::Paused
             | Mark::Retrying
             | Mark::Completed
             | Mark::Failed
@@ -274,7 +277,12 @@ pub(crate) fn window(wait: &WindowWait, now: Timestamp) -> String {
 const fn is_quiet(mark: Mark) -> bool {
     match mark {
         Mark::Pending | Mark::Completed | Mark::Skipped | Mark::Cancelled => true,
-        Mark::Running | Mark::Retrying | Mark::Attention | Mark::Failed | Mark::Note => false,
+        Mark::Running
+        | Mark::Paused
+        | Mark::Retrying
+        | Mark::Attention
+        | Mark::Failed
+        | Mark::Note => false,
     }
 }
 

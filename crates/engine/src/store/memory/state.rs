@@ -148,6 +148,7 @@ impl State {
                 && filter.workflow.as_ref().is_none_or(|workflow| *workflow == record.workflow)
                 && filter.root.is_none_or(|root| root == record.root)
                 && filter.parent.is_none_or(|parent| Some(parent) == record.parent)
+                && filter.labels.iter().all(|(name, value)| record.labels.get(name) == Some(value))
                 && filter.before.is_none_or(|before| record.id < before)
         };
         let newest_first = self.runs.values().rev().map(|run| &run.record);
@@ -198,7 +199,9 @@ impl State {
         let has_mail = || self.mail(record.id).next().is_some();
         match record.status {
             RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => false,
-            RunStatus::Attention => (nobody || record.owner.is_none()) && has_mail(),
+            RunStatus::Paused | RunStatus::Attention => {
+                (nobody || record.owner.is_none()) && has_mail()
+            }
             RunStatus::Pending | RunStatus::Running | RunStatus::Waiting => {
                 nobody || (record.owner.is_none() && has_mail())
             }

@@ -87,6 +87,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreEr
         ("foundation", include_str!("../../../migrations/postgres/0001_foundation.sql")),
         ("locks", include_str!("../../../migrations/postgres/0002_locks.sql")),
         ("calendar", include_str!("../../../migrations/postgres/0003_calendar.sql")),
+        ("control", include_str!("../../../migrations/postgres/0004_control.sql")),
     ];
     migrate::migrate(connection, &texts).await.map_err(not_migrated)
 }

@@ -182,6 +182,9 @@ impl Store for PostgresStore {
     }
 
     async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let labels = serde_json::to_string(&filter.labels)
+            .map_err(|error| StoreError::Invalid(format!("labels: {error}")))?;
+        let labels = Some(labels).filter(|_| !filter.labels.is_empty());
         let find = || {
             let status: Vec<_> = filter.status.iter().map(|status| status.as_str()).collect();
             query(include_str!("sql/runs.sql"))
@@ -191,6 +194,7 @@ impl Store for PostgresStore {
                 .bind(filter.parent.map(|run| run.0))
                 .bind(filter.before.map(|run| run.0))
                 .bind(i64::from(filter.limit))
+                .bind(labels.as_deref())
         };
         self.all("listing runs", find).await?.iter().map(rows::run_record).collect()
     }

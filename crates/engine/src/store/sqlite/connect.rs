@@ -61,6 +61,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("foundation", include_str!("../../../migrations/sqlite/0001_foundation.sql")),
         ("locks", include_str!("../../../migrations/sqlite/0002_locks.sql")),
         ("calendar", include_str!("../../../migrations/sqlite/0003_calendar.sql")),
+        ("control", include_str!("../../../migrations/sqlite/0004_control.sql")),
     ];
     let mut tries = 0;
     loop {

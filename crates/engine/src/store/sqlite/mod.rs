@@ -226,7 +226,8 @@ impl Store for SqliteStore {
             .bind(filter.root.map(|run| run.0))
             .bind(filter.parent.map(|run| run.0))
             .bind(filter.before.map(|run| run.0))
-            .bind(i64::from(filter.limit));
+            .bind(i64::from(filter.limit))
+            .bind(to_json(&filter.labels)?);
         self.all("listing runs", find).await?.iter().map(rows::run_record).collect()
     }
 

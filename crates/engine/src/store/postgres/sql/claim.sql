@@ -31,7 +31,7 @@ orphaned AS MATERIALIZED (
     SELECT r.id, r.owner FROM runs r
     WHERE r.owner = ANY(ARRAY(SELECT id FROM dead))
       AND ($2::uuid IS NULL OR r.root = $2)
-      AND (r.status <> 'attention' OR EXISTS (SELECT FROM inbox i WHERE i.run_id = r.id))
+      AND (r.status NOT IN ('paused', 'attention') OR EXISTS (SELECT FROM inbox i WHERE i.run_id = r.id))
     LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
 ),
 due AS MATERIALIZED (

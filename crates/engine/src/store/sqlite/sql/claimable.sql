@@ -13,7 +13,7 @@ free (id) AS (
         WHERE r.owner IN (SELECT o.id FROM owners o
                           WHERE o.id NOT IN (SELECT n.id FROM nodes n WHERE n.expired = 0))
           AND (?2 IS NULL OR r.root = ?2)
-          AND (r.status <> 'attention' OR EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id))
+          AND (r.status NOT IN ('paused', 'attention') OR EXISTS (SELECT 1 FROM inbox i WHERE i.run_id = r.id))
         LIMIT ?3)
     UNION
     SELECT * FROM (
