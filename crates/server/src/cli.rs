@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rackwright_engine::{RunStatus, model::LockPath};
+use rackwright_engine::{
+    RunStatus,
+    model::{LockPath, MAX_PAYLOAD},
+};
 use rackwright_lab::Fault;
 
-use crate::{schedules::SchedulesCommand, windows::WindowsCommand};
+use crate::{schedules::SchedulesCommand, size::Size, windows::WindowsCommand};
 
 /// Durable workflows for bare metal.
 #[derive(Debug, Parser)]
@@ -44,6 +47,15 @@ pub(crate) struct Common {
     /// directory]
     #[arg(long, value_name = "FILE", global = true, env = "RACKWRIGHT_CREDENTIALS")]
     pub(crate) credentials: Option<PathBuf>,
+    /// The largest value that a run records, such as a step's output: bytes, or with KiB or MiB
+    #[arg(
+        long,
+        value_name = "SIZE",
+        global = true,
+        env = "RACKWRIGHT_MAX_PAYLOAD",
+        default_value_t = Size(MAX_PAYLOAD)
+    )]
+    pub(crate) max_payload: Size,
     /// Prints JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -148,6 +148,7 @@ impl From<EngineError> for Failure {
             | EngineError::Plan(_)
             | EngineError::Unavailable(_)
             | EngineError::UnknownWorkflow(_)
+            | EngineError::TooLarge(_)
             | EngineError::Input { .. }
             | EngineError::UnknownRun(_)
             | EngineError::Refused(_) => Self::usage(chain(&error)),

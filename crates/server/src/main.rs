@@ -19,6 +19,7 @@ mod runs;
 mod schedules;
 mod schema;
 mod signals;
+mod size;
 mod steps;
 mod tree;
 mod validate;

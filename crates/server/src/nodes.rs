@@ -105,7 +105,8 @@ impl Node {
             Some(lab) => Credentials::Lab(lab.credentials()),
             None => Credentials::Own(OwnCredentials::load(common, home)?),
         };
-        let config = Config { claims: None, ..Config::default() };
+        let config =
+            Config { claims: None, max_payload: common.max_payload.0, ..Config::default() };
         let engine = Engine::builder()
             .open_store(store)
             .registry(workflows::registry(types)?)

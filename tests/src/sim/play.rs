@@ -282,6 +282,7 @@ fn passes(error: &EngineError) -> bool {
         | EngineError::UnknownRun(_)
         | EngineError::Window { .. }
         | EngineError::Journal { .. }
+        | EngineError::TooLarge(_)
         | EngineError::Refused(_) => false,
     }
 }

@@ -39,6 +39,7 @@ impl Client {
         by: &str,
         id: Option<&str>,
     ) -> Result<(), EngineError> {
+        self.check_size(|| format!("what signal `{name}` carries"), &payload)?;
         let view = self.living(run).await?;
         let mut signals = view.plan().signals();
         let Some(signal) = signals.find(|signal| signal.name == name) else {

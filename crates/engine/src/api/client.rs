@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{EngineError, RunHandle, RunView};
 use crate::{
     graph::compile,
     machine::{Created, Event, Input},
-    model::{RunId, Workflow},
+    model::{MAX_PAYLOAD, RunId, Workflow, check_payload},
     runtime::{Outcome, Shared, decode, outgoing},
     step::Effect,
     store::{JournalRow, LockQuery, LockRecord, RunFilter, RunRecord, Store},
@@ -21,12 +23,36 @@ pub struct Client {
     pub(super) store: Arc<dyn Store>,
     /// The node in this process, if there is one: it knows earlier than the store.
     pub(super) node: Option<Arc<Shared>>,
+    max_payload: usize,
 }
 
 impl Client {
     /// A client of a store, without a node. It needs no lock and no lease.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, node: None }
+        Self { store, node: None, max_payload: MAX_PAYLOAD }
+    }
+
+    /// The client that a node is.
+    pub(super) fn of_node(store: Arc<dyn Store>, node: Arc<Shared>) -> Self {
+        let max_payload = node.config.max_payload;
+        Self { store, node: Some(node), max_payload }
+    }
+
+    /// How large what is sent may be, in bytes of JSON: as the nodes have it
+    /// ([`Config::max_payload`](crate::Config::max_payload)); 4 MiB if nobody says.
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Refuses what is too large to be recorded.
+    pub(super) fn check_size(
+        &self,
+        what: impl FnOnce() -> String,
+        value: &Value,
+    ) -> Result<(), EngineError> {
+        Ok(check_payload(what, value, self.max_payload)?)
     }
 
     /// The store.

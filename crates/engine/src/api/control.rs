@@ -172,6 +172,7 @@ impl Client {
         by: &str,
         reason: &str,
     ) -> Result<Sent, EngineError> {
+        self.check_size(|| format!("the output given to step `{path}`"), &output)?;
         let (path, by, reason) = (path.to_owned(), by.to_owned(), reason.to_owned());
         self.control(run, Control::MarkDone { path, output, by, reason }).await
     }
@@ -199,6 +200,9 @@ impl Client {
         by: &str,
         reason: &str,
     ) -> Result<Sent, EngineError> {
+        if let Verdict::Done(output) = &verdict {
+            self.check_size(|| format!("the output given to step `{path}`"), output)?;
+        }
         let (view, from) = self.unended(run).await?;
         let waiting = view.in_attention();
         if !waiting.iter().any(|it| it == path) {

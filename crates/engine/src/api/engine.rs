@@ -14,7 +14,7 @@ use crate::{
     graph::check,
     load::Bundle,
     machine::Created,
-    model::{RunId, StepError, Version, Workflow},
+    model::{RunId, StepError, Version, Workflow, check_payload},
     runtime::{Config, Deployed, Message, Node, Start, Started},
     step::{CredentialSource, Executor, NoCredentials, Registry},
     store::{ClaimScope, Store, open},
@@ -90,6 +90,8 @@ impl Engine {
         let input = deployed
             .check_input(input)
             .map_err(|problems| EngineError::Input { workflow: workflow.clone(), problems })?;
+        let what = || format!("the input of workflow `{workflow}`");
+        check_payload(what, &input, shared.config.max_payload)?;
         self.check_windows(&deployed, &workflow).await?;
         let priority = priority.unwrap_or(deployed.plan.priority);
         let run = shared.new_run_id();
@@ -312,7 +314,7 @@ impl EngineBuilder {
             StoreChoice::Given(store) => store,
         };
         let node = Node::start(Arc::clone(&store), registry, self.credentials, self.config).await?;
-        let client = Client { store, node: Some(Arc::clone(&node.shared)) };
+        let client = Client::of_node(store, Arc::clone(&node.shared));
         Ok(Engine { client, node, versions: Mutex::default() })
     }
 }

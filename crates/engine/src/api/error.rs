@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::{
     graph::{InputProblem, PlanError},
     machine::IllegalEvent,
-    model::{Problem, RunId, StepError},
+    model::{PayloadTooLarge, Problem, RunId, StepError},
     runtime::PlanUnavailable,
     step::DuplicateExecutor,
     store::StoreError,
@@ -45,6 +45,9 @@ pub enum EngineError {
         /// All that is wrong with it.
         problems: Vec<InputProblem>,
     },
+    /// What was handed in is larger than a run may record.
+    #[error("{0}; {hint}", hint = PayloadTooLarge::HINT)]
+    TooLarge(#[from] PayloadTooLarge),
     /// The maintenance window that a run of the workflow would wait for does not exist, or is never
     /// open for long enough.
     #[error("workflow `{workflow}`: {}", reason.message)]

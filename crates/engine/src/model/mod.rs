@@ -12,6 +12,7 @@ mod ids;
 mod limit;
 mod lock;
 mod moment;
+mod payload;
 #[cfg(feature = "testing")]
 pub mod planted;
 mod policy;
@@ -35,6 +36,8 @@ pub use ids::{InvalidRunId, NodeId, RunId, Timestamp, Version};
 pub use limit::{Concurrency, Limit};
 pub use lock::{InvalidLockPath, LockClaim, LockHolder, LockPath, Slot, out_of_order};
 pub use moment::{InvalidMoment, Moment};
+pub(crate) use payload::shorten;
+pub use payload::{MAX_PAYLOAD, PayloadTooLarge, check_payload, json_size};
 pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };

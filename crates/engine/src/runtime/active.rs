@@ -22,10 +22,10 @@ use super::{
 use crate::{
     calendar::Windows,
     machine::{
-        self, Command, Env, IllegalEvent, Input, Order, RunState, TaskRef, Turn, absorb, order_of,
-        react,
+        self, Command, Env, IllegalEvent, Input, Order, RunError, RunState, StepRef, TaskRef, Turn,
+        absorb, order_of, react,
     },
-    model::{RunId, RunStatus, StepError, Timestamp},
+    model::{RunId, RunStatus, StepError, Timestamp, check_payload},
     store::{Append, InboxId, LockChange, LockRequest, NewRun, Outgoing, RunUpdate},
 };
 
@@ -155,7 +155,7 @@ impl ActiveRun {
             create: self.create.take(),
             update,
             consumed: std::mem::take(&mut self.consumed),
-            send: self.messages(&pending.commands),
+            send: self.messages(&pending.commands, shared.config.max_payload),
             locks,
         };
         (Some(append), pending)
@@ -199,7 +199,7 @@ impl ActiveRun {
     }
 
     /// What other runs are told with this append.
-    fn messages(&self, commands: &[Command]) -> Vec<Outgoing> {
+    fn messages(&self, commands: &[Command], max_payload: usize) -> Vec<Outgoing> {
         let mut messages = Vec::new();
         for command in commands {
             match command {
@@ -217,13 +217,7 @@ impl ActiveRun {
                 }
                 Command::Ended { status } => {
                     if let Some(parent) = self.state.created.parent {
-                        let input = Input::ChildEnded {
-                            step: parent.step,
-                            run: self.id(),
-                            status: *status,
-                            output: (*self.state.output).clone(),
-                            errors: self.state.errors.clone(),
-                        };
+                        let input = self.end_as_child(parent.step, *status, max_payload);
                         messages.push(outgoing(
                             parent.run,
                             &format!("child {}", self.id()),
@@ -240,6 +234,19 @@ impl ActiveRun {
             }
         }
         messages
+    }
+
+    /// What the parent is told. It can't record an output that is too large: for it, the child
+    /// failed.
+    fn end_as_child(&self, step: StepRef, status: RunStatus, max_payload: usize) -> Input {
+        let (run, output, mut errors) = (self.id(), &self.state.output, self.state.errors.clone());
+        let what = || format!("the output of the child run {run}");
+        if let Err(error) = check_payload(what, output, max_payload) {
+            errors.push(RunError { path: "output".to_owned(), attempt: 0, error: error.into() });
+            let status = RunStatus::Failed;
+            return Input::ChildEnded { step, run, status, output: Value::Null, errors };
+        }
+        Input::ChildEnded { step, run, status, output: (**output).clone(), errors }
     }
 
     pub(super) fn outcome(&self) -> Outcome {

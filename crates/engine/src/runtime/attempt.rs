@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::{task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{host::Host, limits::Limits, message::Message, pulse::Pulse, shared::Shared};
+use super::{host::Host, limits::Limits, message::Message, payload, pulse::Pulse, shared::Shared};
 use crate::{
     machine::{Call, Input, TaskRef},
     model::{ErrorClass, RunId, StepError},
@@ -181,6 +181,7 @@ impl Worker {
             stop.clone(),
         );
         let limits = Limits { deadline, stop, pulse: &host.pulse, call: &call, shared: &shared };
+        let max = shared.config.max_payload;
         let message = match purpose {
             Purpose::Run => {
                 let about = executor.describe();
@@ -188,7 +189,8 @@ impl Worker {
                 let late = |report| host.tell_report(&info, report);
                 let patience = if about.uninterruptible { Some(late) } else { None };
                 let result = limits.bound(work, about.effect, patience).await;
-                let result = result.map_err(|error| host.name_subtask(error));
+                let result = result.and_then(|output| payload::output(&call, output, max));
+                let result = result.map_err(|error| host.name_subtask(error).within(max));
                 match result {
                     // Nobody may say what became of it but the target itself.
                     Err(error) if error.code == FENCED => Input::AttemptLost { task, attempt },
@@ -198,13 +200,14 @@ impl Worker {
             Purpose::Observe => {
                 let work = executor.observe(&context, call.input.clone());
                 let result = limits.bound(work, Effect::Read, None::<fn(SubtaskReport)>).await;
-                Input::Observed { task, result }
+                let result = result.and_then(|seen| payload::seen(&call, seen, max));
+                Input::Observed { task, result: result.map_err(|error| error.within(max)) }
             }
             Purpose::Revoke(held) => {
                 let work = revoke(&*executor, &context, &call.input, held);
                 let result =
                     limits.bound(work, Effect::Idempotent, None::<fn(SubtaskReport)>).await;
-                Input::Revoked { task, result }
+                Input::Revoked { task, result: result.map_err(|error| error.within(max)) }
             }
         };
         shared.tell(run, input(run, message, from));

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::store::ClaimScope;
+use crate::{model::MAX_PAYLOAD, store::ClaimScope};
 
 /// The settings of a node. [`Default`] suits a small production system.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct Config {
     pub stop_grace: Duration,
     /// How long a reported sub-task may wait for a commit to ride along with.
     pub report_delay: Duration,
+    /// The largest value in bytes of JSON that a run takes from outside: a step's output, saved
+    /// progress, a holding, a run's input, a signal. What is larger is refused
+    /// (`engine.payload_too_large`).
+    pub max_payload: usize,
     /// How many steps of an executor are under way at the same time, on all nodes that say so.
     /// Their cleanups and undos are not counted: obligations don't wait.
     pub executor_limits: BTreeMap<String, u32>,
@@ -46,6 +50,7 @@ impl Default for Config {
             max_active: 10_000,
             stop_grace: Duration::from_secs(10),
             report_delay: Duration::from_millis(500),
+            max_payload: MAX_PAYLOAD,
             executor_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
             seed: None,

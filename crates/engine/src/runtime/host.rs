@@ -15,12 +15,13 @@ use tokio::sync::oneshot;
 use super::{
     attempt::input,
     message::Message,
+    payload,
     pulse::Pulse,
     shared::{Live, Shared},
 };
 use crate::{
     machine::{Input, TaskRef},
-    model::StepError,
+    model::{StepError, shorten},
     step::{AttemptInfo, Credential, Fenced, Holding, StepHost, SubtaskReport},
 };
 
@@ -84,6 +85,7 @@ impl Host {
 #[async_trait]
 impl StepHost for Host {
     async fn save(&self, info: &AttemptInfo, progress: Value) -> Result<(), StepError> {
+        payload::kept("saved progress", &info.path, &progress, self.shared.config.max_payload)?;
         let input = Input::Save { task: self.task, attempt: info.attempt, progress };
         self.commit(info, input).await
     }
@@ -94,6 +96,7 @@ impl StepHost for Host {
             Some(false) => return Err(not_revocable(&holding)),
             None => return Err(Fenced.into()),
         }
+        payload::kept("holding", &info.path, &holding, self.shared.config.max_payload)?;
         let input = Input::Hold { task: self.task, attempt: info.attempt, holding };
         self.commit(info, input).await
     }
@@ -104,8 +107,9 @@ impl StepHost for Host {
         self.commit(info, input).await
     }
 
-    fn report(&self, info: &AttemptInfo, report: SubtaskReport) {
+    fn report(&self, info: &AttemptInfo, mut report: SubtaskReport) {
         self.pulse.beat();
+        shorten(&mut report.title);
         *self.last_report.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(report.title.clone());
         self.tell_report(info, report);

@@ -13,6 +13,7 @@ mod keeper;
 mod lease;
 mod limits;
 mod message;
+mod payload;
 mod perform;
 mod plans;
 mod pulse;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     machine::{Call, Command, Created, Input, LockHolding, ParentLink, StepRef},
-    model::{RunId, RunStatus, StepError, Version},
+    model::{RunId, RunStatus, StepError, Version, check_payload},
 };
 
 impl Shard {
@@ -90,11 +90,18 @@ impl Shard {
                         }
                         tokio::time::sleep(Duration::from_millis(200)).await;
                     }
-                    Err(error) => return refuse(&shared, &created, error.to_string()),
+                    Err(error) => {
+                        return refuse(&shared, &created, unusable(&created, error.to_string()));
+                    }
                 }
             };
             match deployed.check_input((*created.input).clone()) {
                 Ok(input) => {
+                    let what = || format!("the input of workflow `{}`", created.workflow);
+                    let max = shared.config.max_payload;
+                    if let Err(error) = check_payload(what, &input, max) {
+                        return refuse(&shared, &created, error.into());
+                    }
                     let created = Created { input: Arc::new(input), ..created };
                     let start =
                         Start { created, deployed, idempotency_key: None, reply: None, wait: None };
@@ -102,7 +109,7 @@ impl Shard {
                 }
                 Err(problems) => {
                     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                    refuse(&shared, &created, problems.join("; "));
+                    refuse(&shared, &created, unusable(&created, problems.join("; ")));
                 }
             }
         });
@@ -126,11 +133,14 @@ async fn is_there(shared: &super::shared::Shared, run: RunId) -> bool {
     }
 }
 
+fn unusable(created: &Created, message: String) -> StepError {
+    StepError::permanent("engine.child_input", message)
+        .hint(format!("`rackwright validate` checks what `with` hands to `{}`", created.workflow))
+}
+
 /// A child that can't be started ends as failed before it exists.
-fn refuse(shared: &super::shared::Shared, created: &Created, message: String) {
+fn refuse(shared: &super::shared::Shared, created: &Created, error: StepError) {
     let Some(parent) = created.parent else { return };
-    let error = StepError::permanent("engine.child_input", message)
-        .hint(format!("`rackwright validate` checks what `with` hands to `{}`", created.workflow));
     let input = Input::ChildEnded {
         step: parent.step,
         run: created.run,

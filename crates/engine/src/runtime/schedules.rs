@@ -9,7 +9,7 @@ use super::{active::outgoing, message::Start, shared::Shared};
 use crate::{
     calendar::{Due, Firing, Previous, Schedule, ScheduleState, Standing},
     machine::{Created, Input, Order},
-    model::{RunId, StepError, Timestamp},
+    model::{RunId, StepError, Timestamp, check_payload},
     store::{ClaimScope, ScheduleRow, StoreError},
 };
 
@@ -154,6 +154,8 @@ async fn start(
         let texts: Vec<_> = problems.iter().map(ToString::to_string).collect();
         unusable(format!("the input of workflow `{workflow}` is not valid: {}", texts.join("; ")))
     })?;
+    let what = || format!("the input of workflow `{workflow}`");
+    check_payload(what, &input, shared.config.max_payload)?;
     let run = shared.new_run_id();
     let created = Created {
         run,

@@ -16,6 +16,7 @@ mod holding;
 mod locks;
 mod obligations;
 mod ownership;
+mod payload;
 mod rack;
 mod schedules;
 mod settings;

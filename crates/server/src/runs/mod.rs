@@ -31,6 +31,7 @@ pub(crate) async fn runs(
     logs: &Logs,
 ) -> Outcome<Exit> {
     let client = Client::new(Home::find(common)?.open().await?);
+    let client = client.max_payload(common.max_payload.0);
     match command {
         RunsCommand::List(arguments) => list::list(&client, arguments, output).await,
         RunsCommand::Show(one) => show::show(&client, find(&client, &one.run).await?, output).await,

@@ -108,3 +108,22 @@ fn a_failure_is_told_with_everything() {
     let told = stdout(&sandbox.rackwright(&["run", &file, "-i", "zero=0"]).code(1));
     has(&told, &["✖ a", "1 error:", "engine.expression: ", "hint:  mend the expression"]);
 }
+
+#[test]
+fn what_is_too_large_is_refused_with_its_size_and_how_to_mend_it() {
+    let sandbox = Sandbox::new();
+    let text = "workflow: w\nsteps: [{ id: a, signal: { name: go } }]\n";
+    let file = sandbox.file("w.yaml", text);
+    let large = format!("text={}", "x".repeat(1100));
+    let told = sandbox.rackwright(&["run", &file, "-i", &large, "--max-payload", "1KiB"]).code(2);
+    let what = "the input of workflow `w` is 1111 bytes as JSON, and the limit is 1024 bytes";
+    has(&stderr(&told), &[what, "keep it elsewhere", "--max-payload"]);
+    sandbox.rackwright(&["run", &file, "--detach"]).code(0);
+    let data = format!("\"{}\"", "x".repeat(1023));
+    let signal = ["runs", "signal", "last", "go", "--data", &data, "--max-payload"];
+    let told = sandbox.rackwright(&[&signal[..], &["1024"]].concat()).code(2);
+    has(&stderr(&told), &["what signal `go` carries is 1025 bytes"]);
+    sandbox.rackwright(&[&signal[..], &["1025"]].concat()).code(0);
+    let told = sandbox.rackwright(&["runs", "list", "--max-payload", "4MB"]).code(2);
+    has(&stderr(&told), &["expected a size such as 4MiB"]);
+}
