@@ -80,5 +80,6 @@ fn append(run: RunId, (seq, last): (usize, bool), at: Timestamp, row: &Bytes) ->
         consumed: Vec::new(),
         send: Vec::new(),
         locks: Vec::new(),
+        blobs: Vec::new(),
     }
 }

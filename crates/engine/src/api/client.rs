@@ -8,8 +8,8 @@ use super::{EngineError, RunHandle, RunView};
 use crate::{
     graph::compile,
     machine::{Created, Event, Input},
-    model::{MAX_PAYLOAD, RunId, Workflow, check_payload},
-    runtime::{Outcome, Shared, decode, outgoing},
+    model::{MAX_PAYLOAD, RunId, Timestamp, Workflow, check_payload},
+    runtime::{Outcome, Shared, Unreadable, outgoing, read_journal},
     step::Effect,
     store::{JournalRow, LockQuery, LockRecord, RunFilter, RunRecord, Store},
 };
@@ -120,9 +120,7 @@ impl Client {
         let rows = self.journal(run, 0).await?;
         let first = rows.first().ok_or(EngineError::UnknownRun(run))?;
         let mut view = self.first_view(run, first).await?;
-        for (number, row) in rows.iter().enumerate() {
-            let events = decode(row)
-                .map_err(|error| EngineError::Journal { run, reason: error.to_string() })?;
+        for (number, events) in self.events_of(run, &rows).await?.into_iter().enumerate() {
             for (at, event) in events.into_iter().skip(usize::from(number == 0)) {
                 view.apply(&event, at).map_err(|error| EngineError::journal(run, &error))?;
             }
@@ -141,6 +139,20 @@ impl Client {
         self.first_view(run, first).await
     }
 
+    /// The events of rows of a journal, with the values that are kept beside it.
+    pub(super) async fn events_of(
+        &self,
+        run: RunId,
+        rows: &[JournalRow],
+    ) -> Result<Vec<Vec<(Timestamp, Event)>>, EngineError> {
+        read_journal(&*self.store, run, rows).await.map_err(|error| match error {
+            Unreadable::Store(error) => EngineError::Store(error),
+            error @ (Unreadable::Row { .. } | Unreadable::Missing { .. }) => {
+                EngineError::Journal { run, reason: error.to_string() }
+            }
+        })
+    }
+
     /// A view of the run as its creation made it.
     pub(super) async fn first_view(
         &self,
@@ -148,8 +160,8 @@ impl Client {
         first: &JournalRow,
     ) -> Result<RunView, EngineError> {
         let unreadable = |reason: String| EngineError::Journal { run, reason };
-        let events = decode(first).map_err(|error| unreadable(error.to_string()))?;
-        match events.into_iter().next() {
+        let rows = self.events_of(run, std::slice::from_ref(first)).await?;
+        match rows.into_iter().flatten().next() {
             Some((at, Event::Created(created))) => {
                 let plan = self.plan_for_reading(&created).await?;
                 Ok(RunView::new(plan, *created, at))

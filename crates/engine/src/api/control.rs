@@ -10,7 +10,6 @@ use super::{Client, EngineError, RunView};
 use crate::{
     machine::{Control, Event, Input, Order, Verdict, cancellable},
     model::{RunId, RunStatus},
-    runtime::decode,
     store::RunFilter,
 };
 
@@ -229,9 +228,8 @@ impl Client {
         let deadline = Instant::now() + patience;
         let Some(mut next) = sent.from else { return self.heard_from_state(run, deadline).await };
         loop {
-            for row in self.journal(run, next).await? {
-                let events = decode(&row)
-                    .map_err(|error| EngineError::Journal { run, reason: error.to_string() })?;
+            let rows = self.journal(run, next).await?;
+            for (row, events) in rows.iter().zip(self.events_of(run, &rows).await?) {
                 let answer = events.into_iter().find_map(|(_, event)| answer(&sent.input, event));
                 if let Some(answer) = answer {
                     return Ok(answer);

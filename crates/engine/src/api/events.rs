@@ -13,7 +13,7 @@ use super::{Client, EngineError, RunView};
 use crate::{
     machine::{Event, Role, TaskRef},
     model::{RunId, Timestamp},
-    runtime::{Live, decode},
+    runtime::Live,
     step::SubtaskReport,
 };
 
@@ -123,15 +123,12 @@ impl Follower {
             }
             return Ok(false);
         }
-        for row in &rows {
+        let events = self.client.events_of(self.run, &rows).await?;
+        for (row, events) in rows.iter().zip(events) {
             let mut view = match self.view.take() {
                 Some(view) => view,
                 None => self.client.first_view(self.run, row).await?,
             };
-            let events = decode(row).map_err(|error| EngineError::Journal {
-                run: self.run,
-                reason: error.to_string(),
-            })?;
             for (at, event) in events {
                 if !matches!(event, Event::Created(_)) {
                     view.apply(&event, at)

@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{
     attempt::Attempt,
+    journal,
     message::{Ack, Outcome, Started},
     plans::Deployed,
     random::Random,
@@ -146,17 +146,19 @@ impl ActiveRun {
         self.row_status = row_status;
         let changes = self.state.take_lock_changes();
         let locks = changes.into_iter().map(|change| self.lock_change(change)).collect();
+        let (events, blobs) = journal::encode(&turn.events, shared.config.large_value);
         let append = Append {
             run: self.id(),
             seq: self.next_seq,
             epoch: self.state.epoch,
             at: shared.clock.now(),
-            events: encode(&turn.events),
+            events,
             create: self.create.take(),
             update,
             consumed: std::mem::take(&mut self.consumed),
             send: self.messages(&pending.commands, shared.config.max_payload),
             locks,
+            blobs,
         };
         (Some(append), pending)
     }
@@ -188,7 +190,7 @@ impl ActiveRun {
                     claims,
                     within,
                     priority: self.state.created.priority,
-                    message: encode(&Input::LocksGranted { step, request }),
+                    message: journal::json(&Input::LocksGranted { step, request }).into(),
                 }))
             }
             machine::LockChange::Release { step } => {
@@ -319,11 +321,5 @@ impl ActiveRun {
 
 /// A message to a run: an input of its machine.
 pub(crate) fn outgoing(to: RunId, dedup: &str, input: &Input) -> Outgoing {
-    Outgoing { to, dedup: dedup.to_owned(), body: encode(input) }
-}
-
-/// Events and inputs are plain data, made of strings, numbers, lists and string-keyed maps: they
-/// always have a JSON form.
-fn encode<T: serde::Serialize>(value: &T) -> Bytes {
-    serde_json::to_vec(value).unwrap_or_else(|_| Value::Null.to_string().into_bytes()).into()
+    Outgoing { to, dedup: dedup.to_owned(), body: journal::json(input).into() }
 }

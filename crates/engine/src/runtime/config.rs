@@ -29,6 +29,9 @@ pub struct Config {
     /// progress, a holding, a run's input, a signal. What is larger is refused
     /// (`engine.payload_too_large`).
     pub max_payload: usize,
+    /// Values of more bytes of JSON than this are kept beside the journal, once per run, and the
+    /// journal names them.
+    pub large_value: usize,
     /// How many steps of an executor are under way at the same time, on all nodes that say so.
     /// Their cleanups and undos are not counted: obligations don't wait.
     pub executor_limits: BTreeMap<String, u32>,
@@ -51,6 +54,7 @@ impl Default for Config {
             stop_grace: Duration::from_secs(10),
             report_delay: Duration::from_millis(500),
             max_payload: MAX_PAYLOAD,
+            large_value: 64 << 10,
             executor_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
             seed: None,

@@ -9,6 +9,7 @@ mod config;
 mod group;
 mod host;
 mod identity;
+mod journal;
 mod keeper;
 mod lease;
 mod limits;
@@ -40,11 +41,11 @@ use crate::{
 
 pub(crate) use active::outgoing;
 pub use config::Config;
+pub(crate) use journal::{Unreadable, read as read_journal};
 pub use message::Outcome;
 pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;
 pub use plans::PlanUnavailable;
-pub(crate) use recovery::decode;
 pub(crate) use schedules::{encode as encode_schedule, first_state};
 pub(crate) use shared::{Live, Shared};
 pub(crate) use windows::{WINDOW_MAIL, decode_windows};

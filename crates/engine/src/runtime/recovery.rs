@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     active::ActiveRun,
+    journal::{self, Unreadable},
     message::Message,
     plans::{Deployed, PlanUnavailable},
     shared::{Identity, Seat, Shared},
@@ -97,7 +98,14 @@ pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError
         let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
         let rows = journals.remove(&claim.run).unwrap_or_default();
         let restored = match found {
-            Ok(deployed) => restore(claim, deployed, shared.seat(), &rows),
+            Ok(deployed) => match journal::read(&*shared.store, claim.run, &rows).await {
+                Ok(events) => restore(claim, deployed, shared.seat(), events),
+                Err(Unreadable::Store(error)) if error.is_transient() => {
+                    remember(shared, [claim]);
+                    continue;
+                }
+                Err(error) => Err(error.to_string()),
+            },
             Err(PlanUnavailable::Store(error)) if error.is_transient() => {
                 remember(shared, [claim]);
                 continue;
@@ -138,27 +146,16 @@ fn restore(
     claim: Claimed,
     deployed: Arc<Deployed>,
     seat: Seat,
-    rows: &[JournalRow],
+    rows: Vec<Vec<(Timestamp, Event)>>,
 ) -> Result<ActiveRun, String> {
-    let mut events = Vec::new();
-    for row in rows {
-        let read =
-            decode(row).map_err(|error| format!("row {} of its journal: {error}", row.seq))?;
-        events.extend(read);
-    }
+    let next_seq = rows.len() as u64;
+    let events = rows.into_iter().flatten();
     let state = fold(&deployed.plan, events).map_err(|error| error.to_string())?;
     let state = state.ok_or("its journal is empty")?;
-    let next_seq = rows.last().map_or(0, |row| row.seq + 1);
     let mut run = ActiveRun::new(deployed, state, next_seq, (claim.identity, seat));
     run.claim_epoch = claim.epoch;
     run.row_status = claim.status;
     Ok(run)
-}
-
-/// The events of a row, each with the row's time.
-pub(crate) fn decode(row: &JournalRow) -> Result<Vec<(Timestamp, Event)>, serde_json::Error> {
-    let events: Vec<Event> = serde_json::from_slice(&row.events)?;
-    Ok(events.into_iter().map(|event| (row.at, event)).collect())
 }
 
 /// Reads a run again that is this node's by the store's word, although its journal went on

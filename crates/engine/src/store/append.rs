@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{LockChange, RunStatus, StoreError};
+use super::{Blob, LockChange, RunStatus, StoreError};
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 /// Identifies a message in an inbox; grows in the order of arrival.
@@ -38,6 +38,8 @@ pub struct Append {
     pub send: Vec<Outgoing>,
     /// Locks that the turn asks for and gives up.
     pub locks: Vec<LockChange>,
+    /// Large values that the events name: kept beside the journal.
+    pub blobs: Vec<Blob>,
 }
 
 /// A run that is made with its first journal row.
@@ -146,6 +148,7 @@ impl Append {
             && self.consumed.is_empty()
             && self.send.is_empty()
             && self.locks.is_empty()
+            && self.blobs.is_empty()
     }
 
     /// The row of the run that this append makes, with its update already applied.

@@ -17,6 +17,8 @@
 //! * **One owner.** A run has one owner at one epoch. A lease that has run out is never renewed.
 
 mod append;
+mod archive;
+mod blob;
 mod calendar;
 mod claims;
 mod clock;
@@ -39,6 +41,8 @@ pub use crate::model::RunStatus;
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 pub use append::{Append, AppendOutcome, InboxId, NewRun, Outgoing, RunUpdate};
+pub use archive::ArchiveStore;
+pub use blob::{Blob, BlobHash};
 pub use calendar::{CalendarStore, NewSchedule, ScheduleRow, WindowRow};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
@@ -75,6 +79,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Windows and schedules.
     fn calendars(&self) -> &dyn CalendarStore;
+
+    /// Large values.
+    fn archive(&self) -> &dyn ArchiveStore;
 
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;

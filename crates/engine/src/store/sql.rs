@@ -139,8 +139,8 @@ macro_rules! row_readers {
         use crate::{
             model::{LockHolder, NodeId, RunId, Timestamp, Version},
             store::{
-                Claim, Definition, InboxId, InboxRow, JournalRow, LockRecord, NodeRecord,
-                NodeStatus, RunRecord, RunStatus, ScheduleRow, StoreError, WindowRow,
+                Blob, BlobHash, Claim, Definition, InboxId, InboxRow, JournalRow, LockRecord,
+                NodeRecord, NodeStatus, RunRecord, RunStatus, ScheduleRow, StoreError, WindowRow,
                 lock::{read_claims, read_step},
                 sql,
             },
@@ -262,6 +262,11 @@ macro_rules! row_readers {
                 wanted_at: time(row, "wanted_at")?,
                 granted_at: get::<Option<i64>>(row, "granted_at")?.map(Timestamp::from_micros),
             })
+        }
+
+        pub(super) fn blob(row: &$Row) -> Decoded<Blob> {
+            let hash = BlobHash::stored(get(row, "hash")?)?;
+            Ok(Blob { hash, bytes: bytes(row, "bytes")? })
         }
 
         pub(super) fn definition(row: &$Row) -> Decoded<Definition> {

@@ -1,5 +1,6 @@
 //! A store inside something else: every call goes through one place.
 
+mod archive;
 mod calendar;
 
 use std::{sync::Arc, time::Duration};
@@ -10,9 +11,9 @@ use futures::future::BoxFuture;
 use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow,
-        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
-        Store, StoreError, Writer,
+        Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
+        InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
+        RunFilter, RunRecord, Store, StoreError, Writer,
     },
 };
 
@@ -124,6 +125,10 @@ impl<A: Around> Store for Wrapped<A> {
     }
 
     fn calendars(&self) -> &dyn CalendarStore {
+        self
+    }
+
+    fn archive(&self) -> &dyn ArchiveStore {
         self
     }
 

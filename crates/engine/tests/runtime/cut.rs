@@ -13,9 +13,9 @@ use rackwright_engine::{
     RunId,
     model::{NodeId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow,
-        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
-        Store, StoreError, Writer,
+        Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
+        InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
+        RunFilter, RunRecord, Store, StoreError, Writer,
     },
 };
 use tokio::sync::Notify;
@@ -99,6 +99,9 @@ impl Store for CutStore {
     }
     fn calendars(&self) -> &dyn CalendarStore {
         self.0.calendars()
+    }
+    fn archive(&self) -> &dyn ArchiveStore {
+        self.0.archive()
     }
     async fn now(&self) -> Stored<Timestamp> {
         self.0.now().await

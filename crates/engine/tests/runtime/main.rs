@@ -5,6 +5,7 @@
 mod asks;
 mod attention;
 mod basics;
+mod beside;
 mod control;
 mod crash;
 mod cut;

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
 mod bench;
+mod blobs;
 mod calendar;
 mod claim;
 #[path = "../support/databases.rs"]

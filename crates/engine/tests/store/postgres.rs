@@ -83,7 +83,7 @@ async fn appends_never_scan_a_table() {
         admin.execute("SET enable_seqscan = off").await.unwrap();
         for (name, text, parameters, last) in [
             ("plain", include_str!("../../src/store/postgres/sql/append_plain.sql"), 5, ""),
-            ("whole", include_str!("../../src/store/postgres/sql/append_full.sql"), 29, ", false"),
+            ("whole", include_str!("../../src/store/postgres/sql/append_full.sql"), 29, BEHIND),
         ] {
             let prepare = format!("PREPARE {name} AS {}", without_head(text));
             admin.execute(AssertSqlSafe(prepare)).await.unwrap();
@@ -104,6 +104,9 @@ async fn appends_never_scan_a_table() {
     })
     .await;
 }
+
+/// The parameters behind the arrays of runs, changes and messages.
+const BEHIND: &str = ", false, '{}', '{}', '{}'";
 
 /// PREPARE takes a statement, not the comment before it.
 fn without_head(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! A store in memory: for tests, simulations and dry runs. Its clock can be a simulation's.
 
+mod archive;
 mod calendar;
 mod locks;
 mod state;
@@ -11,9 +12,9 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Append, AppendOutcome, CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow,
-    JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
-    RunRecord, Store, StoreError, SystemClock, Writer,
+    Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition,
+    InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
+    RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -80,6 +81,10 @@ impl Store for MemoryStore {
     }
 
     fn calendars(&self) -> &dyn CalendarStore {
+        self
+    }
+
+    fn archive(&self) -> &dyn ArchiveStore {
         self
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use bytes::Bytes;
+
 use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, Claim, ClaimScope, Definition, InboxId, InboxRow, JournalRow,
-        LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord,
-        RunStatus, RunUpdate, lock::LockBatch,
+        Append, AppendOutcome, BlobHash, Claim, ClaimScope, Definition, InboxId, InboxRow,
+        JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
+        RunRecord, RunStatus, RunUpdate, lock::LockBatch,
     },
 };
 
@@ -24,6 +26,8 @@ pub(super) struct State {
     definitions: HashMap<Version, Definition>,
     locks: Locks,
     granted: Vec<RunId>,
+    /// Large values.
+    pub(super) blobs: BTreeMap<(RunId, BlobHash), Bytes>,
     /// Windows and schedules.
     pub(super) calendars: Calendars,
 }
@@ -92,6 +96,7 @@ impl State {
     }
 
     fn ride_along(&mut self, append: &Append) {
+        self.keep(append);
         for id in &append.consumed {
             self.inbox.remove(&(append.run, *id));
         }

@@ -192,3 +192,12 @@ impl<'a> Rides<'a> {
             .bind(self.bodies)
     }
 }
+
+/// Binds the large values of a batch: run, hash and bytes of each.
+pub(super) fn bind_blobs(statement: Statement, batch: &[(usize, &Append)]) -> Statement {
+    let blobs = || batch.iter().flat_map(|(_, it)| it.blobs.iter().map(|blob| (it.run.0, blob)));
+    let runs: Vec<_> = blobs().map(|(run, _)| run).collect();
+    let hashes: Vec<_> = blobs().map(|(_, blob)| &blob.hash.0[..]).collect();
+    let bytes: Vec<_> = blobs().map(|(_, blob)| &blob.bytes[..]).collect();
+    statement.bind(runs).bind(hashes).bind(bytes)
+}

@@ -1,5 +1,6 @@
 //! PostgreSQL, 14 or later: the store of several nodes.
 
+mod archive;
 mod calendar;
 mod columns;
 mod connect;
@@ -22,8 +23,9 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery, LockRecord,
-    NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
+    ArchiveStore, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery,
+    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
+    Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -131,6 +133,10 @@ impl Store for PostgresStore {
     }
 
     fn calendars(&self) -> &dyn CalendarStore {
+        self
+    }
+
+    fn archive(&self) -> &dyn ArchiveStore {
         self
     }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Statement,
-    columns::{Created, Rides, Rows},
+    columns::{self, Created, Rides, Rows},
     connect::{PATIENCE, connect, within},
     locks,
 };
@@ -101,6 +101,7 @@ async fn commit(
         let locks = LockBatch::has_any(batch.iter().map(|(_, append)| *append));
         let statement = rows.bind(query(FULL), batch);
         let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement)).bind(locks);
+        let statement = columns::bind_blobs(statement, batch);
         if locks {
             with_locks(connection, batch, statement, granted).await?
         } else {

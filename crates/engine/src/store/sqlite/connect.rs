@@ -62,6 +62,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("locks", include_str!("../../../migrations/sqlite/0002_locks.sql")),
         ("calendar", include_str!("../../../migrations/sqlite/0003_calendar.sql")),
         ("control", include_str!("../../../migrations/sqlite/0004_control.sql")),
+        ("blobs", include_str!("../../../migrations/sqlite/0005_blobs.sql")),
     ];
     let mut tries = 0;
     loop {

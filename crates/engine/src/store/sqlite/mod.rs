@@ -1,5 +1,6 @@
 //! SQLite: the store of one node, in one file.
 
+mod archive;
 mod batch;
 mod calendar;
 mod connect;
@@ -20,9 +21,9 @@ use hex::encode;
 use sqlx::{SqlitePool, query, sqlite::SqliteRow};
 
 use super::{
-    CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow, LockQuery,
-    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
-    SystemClock, Writer,
+    ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow,
+    LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
+    StoreError, SystemClock, Writer,
     append::check_key,
     claims::Claims,
     sql::{failed, micros, signed},
@@ -172,6 +173,10 @@ impl Store for SqliteStore {
     }
 
     fn calendars(&self) -> &dyn CalendarStore {
+        self
+    }
+
+    fn archive(&self) -> &dyn ArchiveStore {
         self
     }
 

@@ -186,6 +186,13 @@ impl Held<'_> {
             self.execute(DOING, query("ROLLBACK")).await?;
             return Ok(false);
         }
+        for (_, append) in batch {
+            for blob in &append.blobs {
+                let put = query(include_str!("sql/put_blob.sql"));
+                let put = put.bind(append.run.0).bind(&blob.hash.0[..]).bind(&blob.bytes[..]);
+                self.execute(DOING, put).await?;
+            }
+        }
         for (statement, values) in [
             (include_str!("sql/update_runs.sql"), &rides.changed),
             (include_str!("sql/consume.sql"), &rides.consumed),

@@ -5,6 +5,7 @@
 --   $24–$25  inbox rows that are consumed
 --   $26–$29  messages: from, to, key, body
 --   $30      whether to say which rows went in
+--   $31–$33  large values: run, hash, bytes
 -- Where a table is joined, its rows are named by ANY as well: then an index is probed, however the
 -- planner joins, also by a plan that was made while the tables were empty.
 WITH held AS MATERIALIZED (
@@ -72,6 +73,13 @@ sent AS (
     WHERE coalesce((SELECT r.status FROM runs r WHERE r.id = s.run_id), 'pending')
           NOT IN ('completed', 'failed', 'cancelled')
     ORDER BY s.run_id, s.place
+    ON CONFLICT DO NOTHING
+),
+kept AS (
+    INSERT INTO blobs (run_id, hash, bytes)
+    SELECT b.run_id, b.hash, b.bytes
+    FROM unnest($31::uuid[], $32::bytea[], $33::bytea[]) AS b (run_id, hash, bytes)
+    JOIN put ON put.run_id = b.run_id
     ON CONFLICT DO NOTHING
 )
 SELECT count(*), CASE WHEN $30 THEN array_agg(run_id) END FROM put
