@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rackwright_engine::{
     RunStatus,
-    model::{LockPath, MAX_PAYLOAD},
+    model::{HumanDuration, LockPath, MAX_PAYLOAD},
 };
 use rackwright_lab::Fault;
 
@@ -223,11 +223,13 @@ pub(crate) enum RunsCommand {
     /// Lists runs, the newest first
     List(ListArguments),
     /// Shows a run: its steps, attempts, times, errors and what waits for a person
-    Show(OneRun),
+    Show(KnownRun),
     /// Follows a run that another process carries on
     Watch(OneRun),
     /// Prints what is recorded of a run
-    Journal(OneRun),
+    Journal(KnownRun),
+    /// Writes runs that have ended to a file, with their child runs, and removes them
+    Archive(ArchiveArguments),
     /// Asks a run to stop
     Cancel(OrderArguments),
     /// Lets nothing new start in a run; what runs is finished
@@ -260,8 +262,38 @@ pub(crate) struct OneRun {
     pub(crate) run: String,
 }
 
+/// A run that is kept somewhere.
+#[derive(Debug, Args)]
+pub(crate) struct KnownRun {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// A file of `runs archive` that holds it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveArguments {
+    /// The file, JSON lines; it must not be there yet
+    pub(crate) file: PathBuf,
+    /// Runs, by id, the beginning of an id, or `last`
+    pub(crate) runs: Vec<String>,
+    /// All runs that ended longer ago than this, such as 90d; 0 for all that have ended
+    #[arg(long, value_name = "TIME", conflicts_with = "runs")]
+    pub(crate) older_than: Option<HumanDuration>,
+    /// Of these only those of this workflow
+    #[arg(long, value_name = "NAME", requires = "older_than")]
+    pub(crate) workflow: Option<String>,
+    /// Removes nothing
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
+    /// Runs of a file of `runs archive`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) archive: Option<PathBuf>,
     /// Only runs of this status; may be repeated
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Vec<RunStatus>,

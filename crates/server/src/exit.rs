@@ -149,6 +149,7 @@ impl From<EngineError> for Failure {
             | EngineError::Unavailable(_)
             | EngineError::UnknownWorkflow(_)
             | EngineError::TooLarge(_)
+            | EngineError::Archive(_)
             | EngineError::Input { .. }
             | EngineError::UnknownRun(_)
             | EngineError::Refused(_) => Self::usage(chain(&error)),

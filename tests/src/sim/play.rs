@@ -283,6 +283,7 @@ fn passes(error: &EngineError) -> bool {
         | EngineError::Window { .. }
         | EngineError::Journal { .. }
         | EngineError::TooLarge(_)
+        | EngineError::Archive(_)
         | EngineError::Refused(_) => false,
     }
 }

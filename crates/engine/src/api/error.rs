@@ -71,6 +71,9 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// An archive can't be written or read.
+    #[error("the archive: {0}")]
+    Archive(String),
     /// What was asked does not fit the run's state.
     #[error("{0}")]
     Refused(String),

@@ -1,5 +1,6 @@
 //! The engine as its users see it: [`Engine`] carries runs on, [`Client`] only asks and tells.
 
+mod archive;
 mod asks;
 mod calendar;
 mod client;
@@ -14,6 +15,7 @@ mod schedules;
 mod tree;
 mod view;
 
+pub use archive::{ArchiveCount, read_archive};
 pub use calendar::WindowInfo;
 pub use client::Client;
 pub use control::{Heard, Sent};

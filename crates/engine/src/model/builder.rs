@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use super::{
     Amount, Approval, Backoff, Body, Branch, Choice, Cleanup, CleanupPolicy, Condition, Defaults,
-    ErrorClass, HumanDuration, Map, Moment, Next, OnError, OnTimeout, Otherwise, Repeat, Retry,
-    Setting, Signal, Step, StepKind, Then, Timeout, TimeoutParts, Undo, Wait, WaitFor, WindowUse,
-    Workflow,
+    ErrorClass, HumanDuration, Map, Moment, Next, OnError, OnTimeout, Otherwise, Repeat, Retention,
+    Retry, Setting, Signal, Step, StepKind, Then, Timeout, TimeoutParts, Undo, Wait, WaitFor,
+    WindowUse, Workflow,
 };
 
 /// Puts a [`Workflow`] together.
@@ -42,6 +42,7 @@ impl Workflow {
             concurrency: None,
             queue_timeout: None,
             priority: 0,
+            retention: None,
             steps: Vec::new(),
             finally: Vec::new(),
             output: None,
@@ -96,6 +97,13 @@ impl WorkflowBuilder {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(HumanDuration(timeout));
+        self
+    }
+
+    /// How long its runs are kept once they have ended.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.0.retention = Some(retention);
         self
     }
 

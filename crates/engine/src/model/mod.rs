@@ -17,6 +17,7 @@ mod payload;
 pub mod planted;
 mod policy;
 mod problem;
+mod retention;
 mod rollout;
 mod setting;
 mod status;
@@ -42,6 +43,7 @@ pub use policy::{
     Backoff, Cleanup, CleanupPolicy, Defaults, OnError, Retry, Timeout, TimeoutParts,
 };
 pub use problem::{Pointer, Problem};
+pub use retention::Retention;
 pub use rollout::{OnHalt, Rollout};
 pub use setting::Setting;
 pub use status::RunStatus;

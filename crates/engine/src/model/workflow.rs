@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Concurrency, Defaults, HumanDuration, Limit, Step, Version, WindowUse};
+use super::{Concurrency, Defaults, HumanDuration, Limit, Retention, Step, Version, WindowUse};
 
 /// A definition. Named; identified by the hash of its canonical form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +46,9 @@ pub struct Workflow {
     /// Which of those that wait comes first: 0 to 9, higher before lower.
     #[serde(default, skip_serializing_if = "super::step::is_default")]
     pub priority: u8,
+    /// How long its runs are kept once they have ended, with their child runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Steps that run at the end, however a run ends; they see `run.status` and `run.errors`.

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::{model::MAX_PAYLOAD, store::ClaimScope};
+use crate::{
+    model::{MAX_PAYLOAD, Retention},
+    store::ClaimScope,
+};
 
 /// The settings of a node. [`Default`] suits a small production system.
 #[derive(Clone, Debug)]
@@ -32,6 +35,11 @@ pub struct Config {
     /// Values of more bytes of JSON than this are kept beside the journal, once per run, and the
     /// journal names them.
     pub large_value: usize,
+    /// How long runs that have ended are kept, of workflows that say nothing themselves; `None`: for
+    /// ever.
+    pub retention: Option<Retention>,
+    /// How often it is looked for runs to remove.
+    pub retention_pause: Duration,
     /// How many steps of an executor are under way at the same time, on all nodes that say so.
     /// Their cleanups and undos are not counted: obligations don't wait.
     pub executor_limits: BTreeMap<String, u32>,
@@ -55,6 +63,8 @@ impl Default for Config {
             report_delay: Duration::from_millis(500),
             max_payload: MAX_PAYLOAD,
             large_value: 64 << 10,
+            retention: None,
+            retention_pause: Duration::from_mins(1),
             executor_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
             seed: None,

@@ -105,18 +105,25 @@ pub(crate) async fn read(
     run: RunId,
     rows: &[JournalRow],
 ) -> Result<Vec<Vec<(Timestamp, Event)>>, Unreadable> {
+    let wanted = large_values(rows)?;
+    let mut blobs = HashMap::new();
+    if !wanted.is_empty() {
+        let found = store.archive().blobs(run, &wanted).await?;
+        blobs.extend(found.into_iter().map(|blob| (blob.hash, blob.bytes)));
+    }
+    rows.iter().map(|row| decode(row, &blobs)).collect()
+}
+
+/// The names of the values beside some rows, each once.
+pub(crate) fn large_values(rows: &[JournalRow]) -> Result<Vec<BlobHash>, Unreadable> {
     let mut wanted = HashSet::new();
     for row in rows.iter().filter(|row| may_refer(&row.events)) {
         references(&row.events, &mut wanted)
             .map_err(|error| Unreadable::Row { row: row.seq, error })?;
     }
-    let mut blobs = HashMap::new();
-    if !wanted.is_empty() {
-        let wanted: Vec<_> = wanted.into_iter().collect();
-        let found = store.archive().blobs(run, &wanted).await?;
-        blobs.extend(found.into_iter().map(|blob| (blob.hash, blob.bytes)));
-    }
-    rows.iter().map(|row| decode(row, &blobs)).collect()
+    let mut wanted: Vec<_> = wanted.into_iter().collect();
+    wanted.sort_unstable();
+    Ok(wanted)
 }
 
 /// The shortest event with a reference: most rows are shorter.

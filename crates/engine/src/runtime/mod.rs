@@ -20,6 +20,7 @@ mod plans;
 mod pulse;
 mod random;
 mod recovery;
+mod retention;
 mod schedules;
 mod shard;
 mod shared;
@@ -41,7 +42,7 @@ use crate::{
 
 pub(crate) use active::outgoing;
 pub use config::Config;
-pub(crate) use journal::{Unreadable, read as read_journal};
+pub(crate) use journal::{Unreadable, large_values, read as read_journal};
 pub use message::Outcome;
 pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;
@@ -113,6 +114,7 @@ impl Node {
         let keepers = vec![
             tokio::spawn(keeper::keep_lease(Arc::clone(&shared), stop.clone())),
             tokio::spawn(keeper::poll(Arc::clone(&shared), stop.clone())),
+            tokio::spawn(retention::keep_small(Arc::clone(&shared), stop.clone())),
         ];
         Ok(Self { shared, stop, shards: Mutex::new(shards), keepers: Mutex::new(keepers) })
     }

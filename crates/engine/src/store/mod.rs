@@ -41,7 +41,7 @@ pub use crate::model::RunStatus;
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 pub use append::{Append, AppendOutcome, InboxId, NewRun, Outgoing, RunUpdate};
-pub use archive::ArchiveStore;
+pub use archive::{ArchiveStore, Expired};
 pub use blob::{Blob, BlobHash};
 pub use calendar::{CalendarStore, NewSchedule, ScheduleRow, WindowRow};
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -50,6 +50,7 @@ pub use lock::{LockChange, LockQuery, LockRecord, LockRequest};
 pub use memory::MemoryStore;
 pub use node::{NodeRecord, NodeStatus, Renewal};
 pub use postgres::PostgresStore;
+pub(crate) use record::Archived;
 pub use record::{Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord};
 pub use sqlite::SqliteStore;
 
@@ -80,7 +81,7 @@ pub trait Store: Send + Sync + 'static {
     /// Windows and schedules.
     fn calendars(&self) -> &dyn CalendarStore;
 
-    /// Large values.
+    /// Large values, and runs that are over.
     fn archive(&self) -> &dyn ArchiveStore;
 
     /// The database's clock.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::InboxId;
+use super::{Blob, InboxId};
 use crate::model::{NodeId, RunId, RunStatus, Timestamp, Version};
 
 /// A run's row: what is known without reading its journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The run.
     pub id: RunId,
@@ -154,4 +154,15 @@ pub struct Definition {
     pub canonical: Bytes,
     /// When the store first saw it.
     pub at: Timestamp,
+}
+
+/// Runs that were read from somewhere else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Archived {
+    /// Their workflows.
+    pub(crate) definitions: Vec<Definition>,
+    /// Each with its journal.
+    pub(crate) runs: Vec<(RunRecord, Vec<JournalRow>)>,
+    /// The large values of their journals.
+    pub(crate) blobs: Vec<(RunId, Blob)>,
 }

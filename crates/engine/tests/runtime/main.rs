@@ -19,6 +19,7 @@ mod obligations;
 mod ownership;
 mod payload;
 mod rack;
+mod retention;
 mod schedules;
 mod settings;
 mod stopping;

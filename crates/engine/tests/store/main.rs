@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on panics")]
 
+mod archive;
 mod bench;
 mod blobs;
 mod calendar;

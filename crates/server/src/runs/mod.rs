@@ -1,6 +1,7 @@
 //! `rackwright runs`: looking at runs and telling them something.
 
 mod answer;
+mod archive;
 mod find;
 mod journal;
 mod list;
@@ -15,7 +16,7 @@ pub(crate) use tell::who;
 use rackwright_engine::Client;
 
 use crate::{
-    cli::{Common, RunsCommand},
+    cli::{Common, KnownRun, ListArguments, RunsCommand},
     exit::{Exit, Failure, Outcome},
     follow::{Ended, follow},
     home::Home,
@@ -30,7 +31,14 @@ pub(crate) async fn runs(
     output: &Output,
     logs: &Logs,
 ) -> Outcome<Exit> {
-    let client = Client::new(Home::find(common)?.open().await?);
+    let client = if let RunsCommand::List(ListArguments { archive: Some(file), .. })
+    | RunsCommand::Show(KnownRun { archive: Some(file), .. })
+    | RunsCommand::Journal(KnownRun { archive: Some(file), .. }) = command
+    {
+        archive::read(file)?
+    } else {
+        Client::new(Home::find(common)?.open().await?)
+    };
     let client = client.max_payload(common.max_payload.0);
     match command {
         RunsCommand::List(arguments) => list::list(&client, arguments, output).await,
@@ -39,6 +47,7 @@ pub(crate) async fn runs(
         RunsCommand::Journal(one) => {
             journal::journal(&client, find(&client, &one.run).await?, output).await
         }
+        RunsCommand::Archive(arguments) => archive::archive(&client, arguments, output).await,
         RunsCommand::Cancel(arguments) => tell::cancel(&client, arguments, output).await,
         RunsCommand::Pause(arguments) => tell::pause(&client, arguments, output).await,
         RunsCommand::Resume(arguments) => tell::resume(&client, arguments, output).await,

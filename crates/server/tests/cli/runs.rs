@@ -127,3 +127,35 @@ fn what_is_too_large_is_refused_with_its_size_and_how_to_mend_it() {
     let told = sandbox.rackwright(&["runs", "list", "--max-payload", "4MB"]).code(2);
     has(&stderr(&told), &["expected a size such as 4MiB"]);
 }
+
+#[test]
+fn runs_that_have_ended_go_to_a_file_and_are_read_from_it() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("sum.yaml", SUM);
+    let first = objects(&sandbox.rackwright(&["run", &file, "-i", "left=1", "--json"]).code(0));
+    let id = first.last().unwrap()["run"].as_str().unwrap().to_owned();
+    sandbox.rackwright(&["run", &file, "-i", "left=2"]).code(0);
+    let archive = sandbox.path("old.jsonl").display().to_string();
+    let told = sandbox.rackwright(&["runs", "archive", &archive]).code(2);
+    has(&stderr(&told), &["which runs?", "--older-than"]);
+    let none = ["runs", "archive", &archive, "--older-than", "90d"];
+    has(&stderr(&sandbox.rackwright(&none).code(0)), &["no runs have ended that long ago"]);
+    let keep = ["runs", "archive", &archive, &id[..], "--keep"];
+    has(&stdout(&sandbox.rackwright(&keep).code(0)), &["wrote 1 run to", "kept them"]);
+    has(&stderr(&sandbox.rackwright(&keep).code(2)), &["is there already"]);
+    let shown = |arguments: &[&str]| stdout(&sandbox.rackwright(arguments).code(0));
+    let here = shown(&["runs", "show", &id]);
+    assert_eq!(shown(&["runs", "show", &id, "--archive", &archive]), here);
+    let all = sandbox.path("all.jsonl").display().to_string();
+    let both = ["runs", "archive", &all, "--older-than", "0", "--workflow", "sum", "--json"];
+    let counted = objects(&sandbox.rackwright(&both).code(0)).remove(0);
+    assert_eq!((&counted["runs"], &counted["removed"]), (&2.into(), &2.into()));
+    sandbox.rackwright(&["runs", "show", &id]).code(2);
+    assert_eq!(shown(&["runs", "show", &id, "--archive", &all]), here);
+    let list = shown(&["runs", "list", "--archive", &all]);
+    assert_eq!(list.lines().count(), 3, "{list}");
+    has(&shown(&["runs", "journal", "last", "--archive", &all]), &["created  {", "ended  {"]);
+    let broken = sandbox.file("broken.jsonl", "{\"archive\":{\"format\":9,\"at\":0}}\n");
+    let told = sandbox.rackwright(&["runs", "list", "--archive", &broken]).code(2);
+    has(&stderr(&told), &["broken.jsonl: the archive: line 1: its format is 9"]);
+}

@@ -12,6 +12,7 @@ mod kind;
 mod lock;
 pub(super) mod patterns;
 mod policy;
+mod retention;
 mod shapes;
 mod step;
 mod values;
@@ -56,6 +57,7 @@ impl Decoder<'_> {
         let concurrency = self.optional(&fields, "concurrency", Self::concurrency);
         let queue_timeout = self.optional(&fields, "queue_timeout", Self::queue_time);
         let priority = self.optional(&fields, "priority", Self::priority).unwrap_or_default();
+        let retention = self.optional(&fields, "retention", Self::retention);
         let steps = self.required(&fields, "steps", Self::some_steps);
         let finally = self.optional(&fields, "finally", Self::some_steps).unwrap_or_default();
         let output = self.optional(&fields, "output", Self::free);
@@ -69,6 +71,7 @@ impl Decoder<'_> {
             concurrency,
             queue_timeout,
             priority,
+            retention,
             timeout,
             window,
             steps: steps?,

@@ -33,6 +33,7 @@ pub(super) const WORKFLOW: Shape = Shape {
         "concurrency",
         "queue_timeout",
         "priority",
+        "retention",
         "finally",
         "output",
     ],
@@ -61,6 +62,17 @@ pub(super) const CONCURRENCY: Shape = Shape {
     fields: &["max", "key"],
     later: &[],
     hints: &[("limit", "the number of runs is called `max`"), ("group", "use `key`")],
+};
+
+pub(super) const RETENTION: Shape = Shape {
+    what: "`retention`",
+    fields: &["age", "count"],
+    later: &[],
+    hints: &[
+        ("days", "write `age: 90d`"),
+        ("max", "the number of runs is called `count`"),
+        ("runs", "the number of runs is called `count`"),
+    ],
 };
 
 pub(super) const DEFAULTS: Shape =

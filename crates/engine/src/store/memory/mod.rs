@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition,
-    InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
-    RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    Append, AppendOutcome, ArchiveStore, Archived, CalendarStore, Claim, ClaimScope, Clock,
+    Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
+    Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -37,6 +37,12 @@ impl MemoryStore {
     /// An empty store on another clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { state: Arc::default(), clock }
+    }
+
+    /// A store of runs that were read from somewhere else.
+    pub(crate) fn of_archive(archived: Archived) -> Self {
+        let store = Self::new();
+        Self { state: Arc::new(Mutex::new(State::of_archive(archived))), ..store }
     }
 
     async fn state(&self) -> MutexGuard<'_, State> {

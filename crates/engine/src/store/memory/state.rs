@@ -7,9 +7,9 @@ use bytes::Bytes;
 use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
-        Append, AppendOutcome, BlobHash, Claim, ClaimScope, Definition, InboxId, InboxRow,
-        JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
-        RunRecord, RunStatus, RunUpdate, lock::LockBatch,
+        Append, AppendOutcome, Archived, BlobHash, Claim, ClaimScope, Definition, InboxId,
+        InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
+        RunFilter, RunRecord, RunStatus, RunUpdate, lock::LockBatch,
     },
 };
 
@@ -141,6 +141,30 @@ impl State {
 
     pub(super) fn run(&self, run: RunId) -> Option<RunRecord> {
         self.runs.get(&run).map(|run| run.record.clone())
+    }
+
+    pub(super) fn of_archive(archived: Archived) -> Self {
+        let mut state = Self::default();
+        for definition in archived.definitions {
+            state.put_definition(definition);
+        }
+        for (record, journal) in archived.runs {
+            state.runs.insert(record.id, Run { record, journal });
+        }
+        let blobs = archived.blobs.into_iter();
+        state.blobs = blobs.map(|(run, blob)| ((run, blob.hash), blob.bytes)).collect();
+        state
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &RunRecord> {
+        self.runs.values().map(|run| &run.record)
+    }
+
+    /// Drops a run.
+    pub(super) fn forget(&mut self, run: RunId) {
+        self.runs.remove(&run);
+        self.keys.retain(|_, taken| *taken != run);
+        self.inbox.retain(|(to, _), _| *to != run);
     }
 
     pub(super) fn find_run(&self, workflow: &str, key: &str) -> Option<RunRecord> {

@@ -63,6 +63,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("calendar", include_str!("../../../migrations/sqlite/0003_calendar.sql")),
         ("control", include_str!("../../../migrations/sqlite/0004_control.sql")),
         ("blobs", include_str!("../../../migrations/sqlite/0005_blobs.sql")),
+        ("removals", include_str!("../../../migrations/sqlite/0006_removals.sql")),
     ];
     let mut tries = 0;
     loop {

@@ -1,0 +1,1 @@
+DELETE FROM blobs WHERE run_id IN (SELECT unhex(r.value) FROM json_each(?1) AS r)

@@ -1,0 +1,4 @@
+-- The family of this workflow that is over and that ?2 others outlived.
+SELECT updated_at, id FROM runs
+WHERE workflow = ?1 AND parent IS NULL AND status IN ('completed', 'failed', 'cancelled')
+ORDER BY updated_at DESC, id DESC LIMIT 1 OFFSET ?2

@@ -1,0 +1,1 @@
+SELECT run_id FROM removals ORDER BY run_id LIMIT 50
