@@ -61,6 +61,7 @@ fn append(run: RunId, (seq, last): (usize, bool), at: Timestamp, row: &Bytes) ->
             idempotency_key: None,
             parent: None,
             root: run,
+            requires: std::collections::BTreeMap::new(),
             labels: std::collections::BTreeMap::new(),
             status: RunStatus::Waiting,
             owner: None,

@@ -134,6 +134,7 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::ChildEnded { .. }
             | Event::TimedOut { .. }
             | Event::Window { .. }
+            | Event::QuarantineReleased { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

@@ -58,6 +58,7 @@ fn beginning(run: RunId) -> Append {
         parent: None,
         root: run,
         labels: BTreeMap::new(),
+        requires: BTreeMap::new(),
         status: RunStatus::Running,
         owner: Some(NodeId(Uuid::from_u128(1))),
     };

@@ -83,8 +83,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SchedulesCommand,
     },
-    /// Works until Ctrl-C: carries on the runs of the store and fires schedules
-    Node,
+    /// Works until Ctrl-C: carries on the runs of the store and fires schedules. Or looks after nodes
+    Node(NodeArguments),
     /// Maintenance windows: when steps and runs that ask for one may begin
     Windows {
         #[command(subcommand)]
@@ -120,6 +120,10 @@ pub(crate) struct RunArguments {
     pub(crate) lab: Option<Option<usize>>,
     #[command(flatten)]
     pub(crate) rack: RackArguments,
+    /// A label that the node of the run has to have; may be repeated. A run that this process can't
+    /// carry on is left to one that can
+    #[arg(long = "require", value_name = "K=V", value_parser = label)]
+    pub(crate) requires: Vec<(String, String)>,
     /// Starting again with the same key gives the same run back
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
@@ -180,6 +184,38 @@ pub(crate) enum GraphFormat {
     Dot,
     /// For Markdown
     Mermaid,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct NodeArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<NodeCommand>,
+    /// Its name [default: rackwright]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What it is, for runs that ask for such a node; may be repeated
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// How many runs it takes at most
+    #[arg(long, value_name = "N")]
+    pub(crate) capacity: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Lists the nodes: what they are, what they have, when they were last heard of
+    List,
+    /// Empties a node: it takes nothing more, hands its runs over, and ends when it is empty
+    Drain(OneNode),
+    /// Lets a node that has not ended take runs again
+    Undrain(OneNode),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OneNode {
+    /// The node: its name, its id or the beginning of its id
+    pub(crate) node: String,
 }
 
 #[derive(Debug, Args)]
@@ -252,6 +288,8 @@ pub(crate) enum RunsCommand {
     Approve(AnswerArguments),
     /// Says no to a step that waits for an approval
     Reject(AnswerArguments),
+    /// Lets a run go on that is in quarantine because the nodes that had it died
+    ReleaseQuarantine(ReleaseArguments),
     /// Lets a run or a step begin although its maintenance window is not open
     OverrideWindow(OverrideArguments),
 }
@@ -345,7 +383,7 @@ pub(crate) struct StopArguments {
     pub(crate) said: Said,
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         Some(_) | None => Err("expected NAME=VALUE".to_owned()),
@@ -427,6 +465,18 @@ pub(crate) struct AnswerArguments {
     /// The hash of what was shown, as `runs show` prints it: refused if something else is shown now
     #[arg(long, value_name = "HASH")]
     pub(crate) shown: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// Who takes the responsibility; it is recorded [default: the user of this terminal]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
+    /// Why; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod cli;
 mod credentials;
 mod exit;
+mod fleet;
 mod follow;
 mod graph;
 mod home;
@@ -67,7 +68,7 @@ async fn perform(cli: Cli, output: &Output, logs: &logs::Logs) -> Outcome<Exit> 
         Command::Schema => Ok(schema::schema(output)),
         Command::Runs { command } => runs::runs(common, command, output, logs).await,
         Command::Schedules { command } => schedules::schedules(common, command, output).await,
-        Command::Node => node::node(common, output).await,
+        Command::Node(arguments) => node::node(common, arguments, output).await,
         Command::Windows { command } => windows::windows(common, command, output).await,
         Command::Locks { command } => locks::locks(common, command, output).await,
         Command::Resume(arguments) => resume::resume(common, arguments, output, logs).await,

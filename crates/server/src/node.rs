@@ -3,14 +3,15 @@
 use std::{collections::HashMap, time::Duration};
 
 use rackwright_engine::{
-    Client, RunId, RunStatus,
+    Client, Config, RunId, RunStatus,
     store::{ClaimScope, RunFilter, RunRecord},
 };
 use serde_json::json;
 
 use crate::{
-    cli::Common,
+    cli::{Common, NodeArguments},
     exit::{Exit, Outcome},
+    fleet,
     home::Home,
     nodes::{Node, Site},
     output::Output,
@@ -22,10 +23,19 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How many of the newest runs are told of.
 const TOLD: u32 = 200;
 
-pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
+pub(crate) async fn node(
+    common: &Common,
+    arguments: &NodeArguments,
+    output: &Output,
+) -> Outcome<Exit> {
     let home = Home::find(common)?;
+    if let Some(command) = &arguments.command {
+        return fleet::fleet(&Client::new(home.open().await?), command, output).await;
+    }
     let mut signals = Signals::catch()?;
-    let node = Node::start(common, &home, &Site::default(), None, home.open().await?).await?;
+    let store = home.open().await?;
+    let site = Site::default();
+    let node = Node::start_as(common, &home, &site, None, store, config(arguments)).await?;
     let mut teller = Teller::default();
     teller.look(&node.engine, None).await?;
     let taken = node.engine.take_over(ClaimScope::All).await?;
@@ -39,6 +49,10 @@ pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
     loop {
         tokio::select! {
             () = signals.next() => break,
+            () = node.engine.drained() => {
+                output.note("somebody drained this node, and it is empty");
+                break;
+            }
             () = tokio::time::sleep(LOOK) => {}
         }
         teller.tell_now(&node.engine, output).await;
@@ -53,6 +67,16 @@ pub(crate) async fn node(common: &Common, output: &Output) -> Outcome<Exit> {
         () = signals.next() => {}
     }
     Ok(Exit::Completed)
+}
+
+fn config(arguments: &NodeArguments) -> Config {
+    let given = Config::default();
+    Config {
+        name: arguments.name.clone().unwrap_or(given.name),
+        labels: arguments.labels.iter().cloned().collect(),
+        max_active: arguments.capacity.unwrap_or(given.max_active),
+        ..Config::default()
+    }
 }
 
 /// Remembers how the runs stood.

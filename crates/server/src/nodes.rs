@@ -100,13 +100,24 @@ impl Node {
         lab: Option<Lab>,
         store: Arc<dyn Store>,
     ) -> Outcome<Self> {
+        Self::start_as(common, home, site, lab, store, Config::default()).await
+    }
+
+    /// The same with settings of its own.
+    pub(crate) async fn start_as(
+        common: &Common,
+        home: &Home,
+        site: &Site,
+        lab: Option<Lab>,
+        store: Arc<dyn Store>,
+        config: Config,
+    ) -> Outcome<Self> {
         let types = workflows::device_types(home, site.device_types.as_deref())?;
         let credentials = match &lab {
             Some(lab) => Credentials::Lab(lab.credentials()),
             None => Credentials::Own(OwnCredentials::load(common, home)?),
         };
-        let config =
-            Config { claims: None, max_payload: common.max_payload.0, ..Config::default() };
+        let config = Config { claims: None, max_payload: common.max_payload.0, ..config };
         let engine = Engine::builder()
             .open_store(store)
             .registry(workflows::registry(types)?)

@@ -170,6 +170,9 @@ async fn start(
     for (label, value) in site.labels() {
         request = request.label(label, value);
     }
+    for (name, value) in &arguments.requires {
+        request = request.requires(name, value);
+    }
     if let Some(key) = &arguments.idempotency_key {
         request = request.idempotency_key(key);
     }

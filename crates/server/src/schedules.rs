@@ -13,7 +13,7 @@ use rackwright_engine::{
 use serde_json::json;
 
 use crate::{
-    cli::Common,
+    cli::{Common, label},
     exit::{Exit, Failure, Outcome},
     follow::Clock,
     home::Home,
@@ -76,6 +76,9 @@ pub(crate) struct AddArguments {
     /// Spreads the starts over so long
     #[arg(long, value_name = "DURATION")]
     pub(crate) jitter: Option<HumanDuration>,
+    /// A label that the nodes of its runs have to have; may be repeated
+    #[arg(long = "require", value_name = "K=V", value_parser = label)]
+    pub(crate) requires: Vec<(String, String)>,
     /// Keeps to this version of the workflow, whatever is deployed later
     #[arg(long)]
     pub(crate) pin: bool,
@@ -203,6 +206,7 @@ fn schedule(
         version: arguments.pin.then(|| workflow.version()),
         input,
         labels: labels.collect(),
+        requires: arguments.requires.iter().cloned().collect(),
         cron: arguments.cron.clone(),
         time_zone: arguments.time_zone,
         overlap,

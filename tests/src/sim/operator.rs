@@ -46,6 +46,10 @@ impl<'a> Operator<'a> {
             self.cancel(root).await?;
         }
         for run in runs.iter().filter(|run| run.status == RunStatus::Attention) {
+            if run.quarantined_at.is_some() {
+                self.release(run.id).await?;
+                continue;
+            }
             self.resolve(run.id).await?;
         }
         Ok(Standing::Alive)
@@ -59,6 +63,15 @@ impl<'a> Operator<'a> {
             }
             // It ended meanwhile.
             Err(EngineError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nodes died over it, but not for its sake.
+    async fn release(&mut self, run: RunId) -> Result<(), EngineError> {
+        self.figures.add("releases from quarantine", 1);
+        match self.client.release_quarantine(run, "somebody", "it was not its fault").await {
+            Ok(()) | Err(EngineError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -24,7 +24,9 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
     let bundle = Library::new().load(path).map_err(|problems| problems.to_string())?;
     bundle.check(&registry(&calls)).map_err(|problems| problems.to_string())?;
     let name = bundle.root().ok_or_else(|| wrong("it is empty".to_owned()))?.workflow.name.clone();
-    let engine = Engine::builder().store("memory:").registry(registry(&calls)).build().await;
+    let engine =
+        Engine::builder().store("memory:").registry(registry(&calls)).label("site", "ams1");
+    let engine = engine.build().await;
     let engine = engine.map_err(|error| wrong(error.to_string()))?;
     let played = async {
         for (name, window) in &example.windows {

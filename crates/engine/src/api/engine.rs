@@ -20,6 +20,9 @@ use crate::{
     store::{ClaimScope, Store, open},
 };
 
+/// How often a node that waits to be empty looks.
+const DRAINED: Duration = Duration::from_millis(50);
+
 /// Carries runs on. A node of the store; shares it with others on PostgreSQL, has it alone on
 /// SQLite. Everything a [`Client`] can do, it can do too.
 pub struct Engine {
@@ -83,7 +86,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::UnknownWorkflow`], [`EngineError::Input`], or what the store says.
     pub async fn start(&self, request: RunRequest) -> Result<RunHandle, EngineError> {
-        let RunRequest { workflow, input, idempotency_key, labels, priority } = request;
+        let RunRequest { workflow, input, idempotency_key, labels, priority, requires } = request;
         let version = self.version_of(&workflow).await?;
         let shared = &self.node.shared;
         let deployed = shared.plans.get(version, &*shared.store, &shared.registry).await?;
@@ -105,6 +108,7 @@ impl Engine {
             root: run,
             held: Vec::new(),
             priority,
+            requires: deployed.requires(&requires),
             labels,
         };
         let (reply, answer) = oneshot::channel();
@@ -171,6 +175,13 @@ impl Engine {
     /// The executors.
     pub fn registry(&self) -> &Registry {
         &self.node.shared.registry
+    }
+
+    /// Waits until somebody wants this node empty, and it is. See [`Client::drain`].
+    pub async fn drained(&self) {
+        while !self.node.shared.is_drained() {
+            tokio::time::sleep(DRAINED).await;
+        }
     }
 
     /// Stops: attempts are told to stop, what they finish is recorded, what they leave is taken up
@@ -278,6 +289,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn claims(mut self, scope: Option<ClaimScope>) -> Self {
         self.config.claims = scope;
+        self
+    }
+
+    /// What the node is (`site`, `ams1`): runs may ask for a node with certain labels.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.labels.insert(name.into(), value.into());
         self
     }
 

@@ -236,6 +236,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::LocksGranted { .. }
         | Event::LocksRefused { .. }
         | Event::MarkedDone { .. }
+        | Event::QuarantineReleased { .. }
         | Event::CancelRequested(_)
         | Event::RunTimedOut
         | Event::Finishing { .. }

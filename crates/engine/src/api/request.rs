@@ -12,6 +12,7 @@ pub struct RunRequest {
     pub(super) idempotency_key: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) priority: Option<u8>,
+    pub(super) requires: BTreeMap<String, String>,
 }
 
 impl RunRequest {
@@ -40,6 +41,15 @@ impl RunRequest {
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority.min(9));
+        self
+    }
+
+    /// A label that its node has to have, beside those that its workflow asks for. A run that this
+    /// engine can't carry on itself is left to one that can. Child runs inherit it, unless their
+    /// workflow asks for another value.
+    #[must_use]
+    pub fn requires(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.requires.insert(name.into(), value.into());
         self
     }
 

@@ -199,6 +199,7 @@ impl RunView {
             | Event::LocksRefused { .. }
             | Event::SkippedBy { .. }
             | Event::MarkedDone { .. }
+            | Event::QuarantineReleased { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
@@ -272,6 +273,7 @@ impl RunView {
             | Event::LocksRefused { .. }
             | Event::SkippedBy { .. }
             | Event::MarkedDone { .. }
+            | Event::QuarantineReleased { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

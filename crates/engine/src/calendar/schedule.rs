@@ -33,6 +33,9 @@ pub struct Schedule {
     /// Labels of its runs; `schedule` is added.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Labels that the nodes of its runs have to have, beside those that the workflow asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<String, String>,
     /// When.
     pub cron: Cron,
     /// By whose clocks.

@@ -92,6 +92,7 @@ impl RunState {
             Event::LocksWanted { .. } | Event::LocksGranted { .. } | Event::LocksRefused { .. } => {
                 self.locks_event(plan, event, at)
             }
+            Event::QuarantineReleased { .. } => Ok(()),
             Event::CancelRequested(cancel) => {
                 self.cancel = Some(cancel.clone());
                 self.stop_scope(plan, Self::ROOT);
@@ -331,7 +332,7 @@ impl RunState {
     }
 
     /// Whether an execution in this phase is an attempt or observation that a node performs.
-    fn is_in_flight(&self, task: TaskRef, phase: &Phase) -> bool {
+    pub(crate) fn is_in_flight(&self, task: TaskRef, phase: &Phase) -> bool {
         match phase {
             Phase::Observing | Phase::Revoking => true,
             Phase::Running => !task.is_main() || matches!(self.step(task.step).inner, Inner::None),

@@ -129,6 +129,9 @@ pub struct Created {
     /// Which of those that wait comes first: higher before lower.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: u8,
+    /// Labels that its node has to have; child runs inherit it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<String, String>,
     /// For people and queries.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -493,6 +496,15 @@ pub enum Event {
         /// Why.
         error: Arc<StepError>,
     },
+    /// A person let the run go on although its owners died again and again.
+    QuarantineReleased {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// How often it had been taken from dead owners in a row.
+        takeovers: u32,
+    },
     /// Somebody wants the run to stop.
     CancelRequested(Order),
     /// Somebody wants nothing more to start for now.
@@ -601,6 +613,7 @@ impl Event {
             Self::LocksWanted { .. } => "locks_wanted",
             Self::LocksGranted { .. } => "locks_granted",
             Self::LocksRefused { .. } => "locks_refused",
+            Self::QuarantineReleased { .. } => "quarantine_released",
             Self::CancelRequested(_) => "cancel_requested",
             Self::RunTimedOut => "run_timed_out",
             Self::Finishing { .. } => "finishing",
@@ -657,6 +670,7 @@ impl Event {
             | Self::Claimed { .. }
             | Self::ScopeFailed { .. }
             | Self::Closed { .. }
+            | Self::QuarantineReleased { .. }
             | Self::CancelRequested(_)
             | Self::RunTimedOut
             | Self::Finishing { .. }

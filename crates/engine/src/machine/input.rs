@@ -123,6 +123,15 @@ pub enum Input {
         /// The number of the request.
         request: u32,
     },
+    /// A person lets the run go on although its owners died again and again.
+    QuarantineReleased {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// How often it had been taken from dead owners in a row.
+        takeovers: u32,
+    },
     /// Somebody wants the run to stop.
     Cancel(Order),
     /// An operator gives another order.
@@ -164,16 +173,13 @@ pub fn react(
     env: &mut Env<'_>,
     turn: &mut Turn,
 ) -> Result<(), IllegalEvent> {
-    let before = turn.events.len();
     absorb(plan, state, input, env, turn)?;
-    for event in &turn.events[before..] {
-        pass_on(state, event, &mut turn.commands);
-    }
     advance(plan, state, env, turn)
 }
 
-/// Applies an input without deciding what follows: for a node that is about to stop. The next
-/// owner's fold finds what is left to decide.
+/// Applies an input without deciding what follows, but for orders that child runs are told: for a
+/// node that is about to stop, or takes in more before it decides. The next owner's fold finds
+/// what is left to decide.
 ///
 /// # Errors
 /// [`IllegalEvent`] would be a defect of the machine.
@@ -189,6 +195,7 @@ pub fn absorb(
     }
     if let Some(event) = event_of(plan, state, input, env) {
         state.apply(plan, &event, env.now)?;
+        pass_on(state, &event, &mut turn.commands);
         turn.events.push(event);
     }
     Ok(())
@@ -254,6 +261,9 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             };
             let waits = |queued: &&Queued| !queued.granted && queued.request == request;
             queued.filter(waits).map(|_| Event::LocksGranted { step })
+        }
+        Input::QuarantineReleased { by, reason, takeovers } => {
+            Some(Event::QuarantineReleased { by, reason, takeovers })
         }
         Input::Cancel(order) => match cancellable(state) {
             Ok(()) => Some(Event::CancelRequested(order)),

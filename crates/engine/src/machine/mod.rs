@@ -24,6 +24,7 @@ mod items;
 mod lock;
 mod open;
 mod owed;
+mod progress;
 mod ready;
 mod repeat;
 mod rollout;

@@ -471,6 +471,12 @@ impl RunState {
         [timer, self.run_deadline()].into_iter().flatten().min()
     }
 
+    /// When the time of the run, or of one of its steps, is over.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        let mut totals = self.timers.iter().filter(|(_, _, kind)| *kind == TimerKind::Total);
+        [totals.next().map(|(at, ..)| *at), self.run_deadline()].into_iter().flatten().min()
+    }
+
     /// Whether a fold left something to decide: [`super::advance`] has not run since.
     pub fn has_todo(&self) -> bool {
         !self.todo.is_empty()

@@ -43,6 +43,7 @@ impl Workflow {
             queue_timeout: None,
             priority: 0,
             retention: None,
+            node: std::collections::BTreeMap::new(),
             steps: Vec::new(),
             finally: Vec::new(),
             output: None,

@@ -91,6 +91,13 @@ impl WorkflowBuilder {
         self
     }
 
+    /// A label that a node has to have to carry its runs on.
+    #[must_use]
+    pub fn node(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.node.insert(name.into(), value.into());
+        self
+    }
+
     /// Which of those that wait comes first: 0 to 9, higher before lower.
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {

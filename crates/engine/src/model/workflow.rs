@@ -1,5 +1,7 @@
 //! A workflow: the whole definition.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -49,6 +51,9 @@ pub struct Workflow {
     /// How long its runs are kept once they have ended, with their child runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
+    /// Labels that a node has to have to carry its runs on, such as `site: ams1`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node: BTreeMap<String, String>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// Steps that run at the end, however a run ends; they see `run.status` and `run.errors`.

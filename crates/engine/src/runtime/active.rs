@@ -22,8 +22,8 @@ use super::{
 use crate::{
     calendar::Windows,
     machine::{
-        self, Command, Env, IllegalEvent, Input, Order, RunError, RunState, StepRef, TaskRef, Turn,
-        absorb, order_of, react,
+        self, Command, Env, Event, IllegalEvent, Input, Order, RunError, RunState, StepRef,
+        TaskRef, Turn, absorb, order_of, react,
     },
     model::{RunId, RunStatus, StepError, Timestamp, check_payload},
     store::{Append, InboxId, LockChange, LockRequest, NewRun, Outgoing, RunUpdate},
@@ -51,6 +51,10 @@ pub(crate) struct ActiveRun {
     pub(super) started: Option<oneshot::Sender<Result<Started, StepError>>>,
     /// The epoch at which the run was claimed.
     pub(super) claim_epoch: u64,
+    /// How often it was taken from dead owners in a row, by its row in the store.
+    pub(super) takeovers: u32,
+    /// It is only made here: another node has to take it.
+    pub(super) elsewhere: bool,
     pub(super) dirty: bool,
     /// When events that were not worth a commit of their own are committed anyway.
     pub(super) flush_at: Option<Timestamp>,
@@ -90,6 +94,8 @@ impl ActiveRun {
             create: None,
             started: None,
             claim_epoch: 1,
+            takeovers: 0,
+            elsewhere: false,
             dirty: false,
             flush_at: None,
             timer: None,
@@ -119,12 +125,19 @@ impl ActiveRun {
         }
     }
 
-    /// Takes the gathered turn as an append, if there is anything to commit.
-    pub(super) fn take_append(&mut self, shared: &Shared) -> (Option<Append>, Pending) {
+    /// Takes the gathered turn as an append, if there is anything to commit. What is handed over
+    /// leaves as soon as no attempt is under way.
+    pub(super) fn take_append(
+        &mut self,
+        shared: &Shared,
+        hand_over: bool,
+    ) -> (Option<Append>, Pending) {
         let turn = std::mem::take(&mut self.turn);
         self.flush_at = None;
         let status = self.state.visible_status();
-        let parks = self.parks(shared);
+        let rests = self.elsewhere || self.parks(shared);
+        let goes = hand_over && self.attempts.is_empty() && turn.commands.is_empty();
+        let parks = rests || goes;
         let mut pending = Pending {
             commands: turn.commands,
             acks: std::mem::take(&mut self.acks),
@@ -133,17 +146,23 @@ impl ActiveRun {
         };
         let row_status =
             if parks && status == RunStatus::Running { RunStatus::Waiting } else { status };
-        let changes = row_status != self.row_status || parks;
+        let row_status = if self.elsewhere { RunStatus::Pending } else { row_status };
+        // What the store counts against the run is forgotten as soon as it gets on.
+        let moved_on = self.takeovers > 0 && turn.events.iter().any(Event::is_progress);
+        let changes = row_status != self.row_status || parks || moved_on;
         if turn.events.is_empty() && self.consumed.is_empty() && !changes {
             pending.leaves = false;
             return (None, pending);
         }
-        let update = changes.then(|| RunUpdate {
-            status: row_status,
-            wake_at: self.state.next_timer().filter(|_| parks),
-            release: pending.leaves,
-        });
+        let at = shared.clock.now();
+        // What is handed over may have something left to decide: the next owner sees.
+        let wake_at = if rests { self.state.next_timer() } else { goes.then_some(at) };
+        let update =
+            changes.then(|| RunUpdate { status: row_status, wake_at, release: pending.leaves });
         self.row_status = row_status;
+        if update.is_some() {
+            self.takeovers = 0;
+        }
         let changes = self.state.take_lock_changes();
         let locks = changes.into_iter().map(|change| self.lock_change(change)).collect();
         let (events, blobs) = journal::encode(&turn.events, shared.config.large_value);
@@ -151,7 +170,7 @@ impl ActiveRun {
             run: self.id(),
             seq: self.next_seq,
             epoch: self.state.epoch,
-            at: shared.clock.now(),
+            at,
             events,
             create: self.create.take(),
             update,
@@ -264,6 +283,11 @@ impl ActiveRun {
         [self.state.next_timer(), self.flush_at].into_iter().flatten().min()
     }
 
+    /// The same for a run that is about to be handed over.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        [self.state.next_deadline(), self.flush_at].into_iter().flatten().min()
+    }
+
     /// Whether this is the failure of an attempt that was told to stop.
     pub(super) fn was_stopped(&self, input: &Input) -> bool {
         match input {
@@ -281,6 +305,7 @@ impl ActiveRun {
             | Input::Report { .. }
             | Input::ChildEnded { .. }
             | Input::LocksGranted { .. }
+            | Input::QuarantineReleased { .. }
             | Input::Cancel(_)
             | Input::Control(_)
             | Input::Resolve { .. }

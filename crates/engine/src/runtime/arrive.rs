@@ -35,6 +35,8 @@ impl Shard {
             return;
         }
         let node = identity.node;
+        // Durable here, carried on by a node that has what the run asks for and takes something.
+        let here = self.shared.takes(&created.requires);
         let new = NewRun {
             workflow: created.workflow.clone(),
             version: created.version,
@@ -42,8 +44,9 @@ impl Shard {
             parent: created.parent.map(|parent| parent.run),
             root: created.root,
             labels: created.labels.clone(),
-            status: RunStatus::Running,
-            owner: Some(node),
+            requires: created.requires.clone(),
+            status: if here { RunStatus::Running } else { RunStatus::Pending },
+            owner: here.then_some(node),
         };
         if let Err(error) = new.check() {
             let error = StepError::permanent("engine.start", error.to_string());
@@ -55,12 +58,17 @@ impl Shard {
         let state = RunState::new(&deployed.plan, created.clone());
         let mut run = Box::new(ActiveRun::new(deployed, state, 0, (identity, self.shared.seat())));
         run.turn.events.push(Event::Created(Box::new(created)));
-        run.row_status = RunStatus::Running;
+        run.row_status = new.status;
+        run.elsewhere = !here;
         run.create = Some(Box::new(new));
         run.started = reply;
         self.waiting.entry(id).or_default().extend(wait);
         self.runs.insert(id, run);
-        self.feed(id, Input::Claim { node, epoch: 1 });
+        if here {
+            self.feed(id, Input::Claim { node, epoch: 1 });
+        } else {
+            self.mark(id);
+        }
     }
 
     pub(super) fn adopt(&mut self, run: Box<ActiveRun>, mail: Vec<InboxRow>) {
@@ -71,9 +79,17 @@ impl Shard {
         }
         let (node, epoch) = (run.identity.node, run.claim_epoch);
         self.runs.insert(id, run);
-        self.feed(id, Input::Claim { node, epoch });
-        // In the same turn: a run that was parked until its mail came would park again.
-        self.mail(id, mail);
+        let claim = Input::Claim { node, epoch };
+        if mail.is_empty() {
+            return self.feed(id, claim);
+        }
+        // In the same turn: a run that was parked until its mail came would park again. And before
+        // anything starts: the mail may say that nothing should.
+        self.absorb(id, claim);
+        for row in mail {
+            self.read(id, row, Self::absorb);
+        }
+        self.feed(id, Input::Tick);
     }
 
     pub(super) fn input(
@@ -100,6 +116,7 @@ impl Shard {
             | Input::Report { .. }
             | Input::ChildEnded { .. }
             | Input::LocksGranted { .. }
+            | Input::QuarantineReleased { .. }
             | Input::Cancel(_)
             | Input::Control(_)
             | Input::Resolve { .. }
@@ -176,17 +193,22 @@ impl Shard {
             return;
         }
         for row in rows {
-            let Some(run) = self.runs.get_mut(&id) else { return };
-            if !run.seen_mail.insert(row.id) {
-                continue;
-            }
-            run.consumed.push(row.id);
-            match serde_json::from_slice::<Input>(&row.body) {
-                Ok(input) => self.feed(id, input),
-                Err(error) => {
-                    tracing::error!(run = %id, %error, "a message can't be read and is dropped");
-                    self.mark(id);
-                }
+            self.read(id, row, Self::feed);
+        }
+    }
+
+    /// Takes a message in, once.
+    fn read(&mut self, id: RunId, row: InboxRow, take: fn(&mut Self, RunId, Input)) {
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if !run.seen_mail.insert(row.id) {
+            return;
+        }
+        run.consumed.push(row.id);
+        match serde_json::from_slice::<Input>(&row.body) {
+            Ok(input) => take(self, id, input),
+            Err(error) => {
+                tracing::error!(run = %id, %error, "a message can't be read and is dropped");
+                self.mark(id);
             }
         }
     }
@@ -220,6 +242,7 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::Report { .. }
         | Input::ChildEnded { .. }
         | Input::LocksGranted { .. }
+        | Input::QuarantineReleased { .. }
         | Input::Cancel(_)
         | Input::Control(_)
         | Input::Resolve { .. }

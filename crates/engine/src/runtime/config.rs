@@ -45,6 +45,11 @@ pub struct Config {
     pub executor_limits: BTreeMap<String, u32>,
     /// Which runs the node takes over; `None`: none, it only carries on what it started.
     pub claims: Option<ClaimScope>,
+    /// A run whose owners died so many times in a row while it made no progress is taken over no
+    /// more: it is in quarantine until a person lets it go on. `None`: never.
+    pub quarantine_after: Option<u32>,
+    /// What the node is (`site: ams1`): runs may ask for a node with certain labels.
+    pub labels: BTreeMap<String, String>,
     /// Decides all of the node's randomness (ids, jitter), so that a test can be repeated. Two
     /// nodes of one store must not have the same. `None`: the system's randomness.
     pub seed: Option<u64>,
@@ -67,6 +72,8 @@ impl Default for Config {
             retention_pause: Duration::from_mins(1),
             executor_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
+            quarantine_after: Some(3),
+            labels: BTreeMap::new(),
             seed: None,
         }
     }

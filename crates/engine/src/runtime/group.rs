@@ -22,7 +22,7 @@ impl Shard {
         for id in std::mem::take(&mut self.dirty) {
             let Some(run) = self.runs.get_mut(&id) else { continue };
             run.dirty = false;
-            match run.take_append(&self.shared) {
+            match run.take_append(&self.shared, self.handing_over) {
                 (Some(append), after) => {
                     batch.push(append);
                     pending.push(after);
@@ -141,6 +141,12 @@ impl Shard {
         }
         for command in pending.commands {
             self.perform(id, command);
+        }
+        if self.handing_over
+            && !pending.leaves
+            && self.runs.get(&id).is_some_and(|run| run.attempts.is_empty())
+        {
+            self.mark(id);
         }
         let rests = pending.status.is_ended() || pending.status == RunStatus::Attention;
         if rests

@@ -2,19 +2,23 @@
 
 use std::{fs, process};
 
+use super::config::Config;
 use crate::{
     model::{NodeId, Timestamp},
     store::NodeRecord,
 };
 
 /// A new node for this process.
-pub(crate) fn new_node(name: &str, now: Timestamp, random: u128) -> NodeRecord {
+pub(crate) fn new_node(config: &Config, now: Timestamp, random: u128) -> NodeRecord {
     NodeRecord {
         id: NodeId(crate::model::RunId::from_parts(now, random).0),
-        name: name.to_owned(),
+        name: config.name.clone(),
         host: host(),
         pid: process::id(),
         started: started(process::id()).unwrap_or(0),
+        quarantine_after: config.quarantine_after,
+        labels: config.labels.clone(),
+        capacity: u32::try_from(config.max_active).unwrap_or(u32::MAX),
     }
 }
 
@@ -55,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_living_process_is_not_dead_and_a_gone_one_is() {
-        let me = new_node("me", Timestamp::from_micros(0), 1);
+        let me = new_node(&Config::default(), Timestamp::from_micros(0), 1);
         assert!(!is_certainly_dead(&me));
         let mut child = process::Command::new("true").spawn().expect("`true` starts");
         let gone = NodeRecord { pid: child.id(), started: 0, ..me.clone() };

@@ -29,9 +29,10 @@ pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
         }
         let asked = Instant::now();
         match shared.store.renew(shared.node(), shared.lease.ttl()).await {
-            Ok(Renewal::Renewed { now }) => {
+            Ok(Renewal::Renewed { now, draining }) => {
                 shared.clock.set(asked, now);
                 shared.lease.granted(asked);
+                shared.set_draining(draining);
             }
             Ok(Renewal::Lost) => start_over(&shared).await,
             // Until two thirds of the lease are over there is time to try again.
@@ -66,14 +67,13 @@ async fn bury(shared: &Shared) -> Result<(), StoreError> {
 pub(super) async fn join(shared: &Shared) -> Result<(), StoreError> {
     bury(shared).await?;
     let asked = Instant::now();
-    let record =
-        identity::new_node(&shared.config.name, shared.clock.now(), shared.random.many_bits());
+    let record = identity::new_node(&shared.config, shared.clock.now(), shared.random.many_bits());
     let now = shared.store.join(&record, shared.lease.ttl()).await?;
     let identity = Identity { node: record.id, life: shared.lease.life() };
     *shared.identity.write().unwrap_or_else(PoisonError::into_inner) = identity;
     shared.clock.set(asked, now);
     shared.lease.granted(asked);
-    Ok(())
+    shared.stay_draining().await
 }
 
 /// Looks for runs to take over and for mail, until told to stop.
@@ -97,7 +97,7 @@ async fn rest(shared: &Shared) {
     // A node that is full leaves what is due to others, and has nothing to hurry for.
     if shared.room() > 0 {
         for scope in shared.claims() {
-            match shared.store.next_wake(scope).await {
+            match shared.store.next_wake(shared.node(), scope).await {
                 Ok(Some(due)) => rest = rest.min(due.since(shared.clock.now())),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "could not ask for the next due run"),
@@ -132,6 +132,9 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     }
     for scope in scopes {
         recovery::claim_all(shared, scope).await?;
+    }
+    if shared.draining().is_some() {
+        return Ok(());
     }
     schedules::fire_due(shared).await
 }

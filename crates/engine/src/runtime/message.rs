@@ -73,6 +73,8 @@ pub(crate) enum Message {
     },
     /// The maintenance windows have changed.
     Windows(Arc<Windows>),
+    /// The node is drained, or not any more.
+    HandOver(bool),
     /// The lease is lost: forget all runs.
     Abandon,
     /// Finish or checkpoint what runs, then end.

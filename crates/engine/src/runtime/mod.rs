@@ -6,6 +6,7 @@ mod arrive;
 mod attempt;
 mod clock;
 mod config;
+mod drain;
 mod group;
 mod host;
 mod identity;
@@ -86,6 +87,7 @@ impl Node {
             }),
             active: Arc::default(),
             parked: Notify::new(),
+            draining: Mutex::default(),
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
             plans: plans::Plans::new(config.executor_limits.clone()),

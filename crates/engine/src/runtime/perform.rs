@@ -71,6 +71,7 @@ impl Shard {
             root: active.state.created.root,
             held,
             priority: active.state.created.priority,
+            requires: active.state.created.requires.clone(),
             labels: std::collections::BTreeMap::new(),
         };
         let created = self.child_of(parent, created);
@@ -102,7 +103,9 @@ impl Shard {
                     if let Err(error) = check_payload(what, &input, max) {
                         return refuse(&shared, &created, error.into());
                     }
-                    let created = Created { input: Arc::new(input), ..created };
+                    let mut requires = created.requires.clone();
+                    requires.extend(deployed.workflow.node.clone());
+                    let created = Created { input: Arc::new(input), requires, ..created };
                     let start =
                         Start { created, deployed, idempotency_key: None, reply: None, wait: None };
                     shared.tell(run, Message::Start(Box::new(start)));

@@ -104,6 +104,13 @@ impl Plans {
 }
 
 impl Deployed {
+    /// What a run asks of its node: what the workflow asks for, and what was asked for with it.
+    pub(crate) fn requires(&self, more: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut all = self.workflow.node.clone();
+        all.extend(more.clone());
+        all
+    }
+
     /// Checks a run's input, and fills in the defaults of its schema.
     pub(crate) fn check_input(&self, input: Value) -> Result<Value, Vec<InputProblem>> {
         validate_input(&self.workflow, input)

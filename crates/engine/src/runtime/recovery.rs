@@ -63,13 +63,14 @@ pub(crate) struct Claimed {
     epoch: u64,
     status: RunStatus,
     version: Version,
+    takeovers: u32,
     identity: Identity,
 }
 
 impl Claimed {
     fn new(claim: &Claim, identity: Identity) -> Self {
-        let Claim { run, epoch, status, version, .. } = *claim;
-        Self { run, epoch, status, version, identity }
+        let Claim { run, epoch, status, version, takeovers, .. } = *claim;
+        Self { run, epoch, status, version, takeovers, identity }
     }
 }
 
@@ -155,6 +156,7 @@ fn restore(
     let mut run = ActiveRun::new(deployed, state, next_seq, (claim.identity, seat));
     run.claim_epoch = claim.epoch;
     run.row_status = claim.status;
+    run.takeovers = claim.takeovers;
     Ok(run)
 }
 
@@ -167,9 +169,15 @@ pub(super) fn reload(shared: Arc<Shared>, run: RunId) {
             match shared.store.run(run).await {
                 Ok(Some(record)) => {
                     if record.owner == Some(identity.node) && !record.status.is_ended() {
-                        let (epoch, status, version) =
-                            (record.epoch, record.status, record.version);
-                        remember(&shared, [Claimed { run, epoch, status, version, identity }]);
+                        let claimed = Claimed {
+                            run,
+                            epoch: record.epoch,
+                            status: record.status,
+                            version: record.version,
+                            takeovers: record.takeovers,
+                            identity,
+                        };
+                        remember(&shared, [claimed]);
                     }
                     break;
                 }

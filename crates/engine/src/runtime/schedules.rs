@@ -166,6 +166,7 @@ async fn start(
         root: run,
         held: Vec::new(),
         priority: deployed.plan.priority,
+        requires: deployed.requires(&schedule.requires),
         labels: labels(name, schedule),
     };
     let (reply, answer) = tokio::sync::oneshot::channel();

@@ -38,6 +38,8 @@ pub(super) struct Shard {
     pub(super) windows: Arc<Windows>,
     pub(super) waiting: HashMap<RunId, Vec<oneshot::Sender<Outcome>>>,
     pub(super) draining: bool,
+    /// The node is drained: runs go when they come to rest.
+    pub(super) handing_over: bool,
 }
 
 impl Shard {
@@ -57,6 +59,7 @@ impl Shard {
             timers: BTreeSet::new(),
             waiting: HashMap::new(),
             draining: false,
+            handing_over: false,
         }
     }
 
@@ -81,6 +84,10 @@ impl Shard {
             }
             self.fire_timers();
             self.commit().await;
+            if self.handing_over {
+                // What only started child runs goes now.
+                self.commit().await;
+            }
             if self.draining && self.runs.values().all(|run| run.attempts.is_empty()) {
                 return;
             }
@@ -96,6 +103,7 @@ impl Shard {
             Message::Mail { run, rows } => self.mail(run, rows),
             Message::Wait { run, reply } => self.wait(run, reply),
             Message::Windows(windows) => self.windows_changed(windows),
+            Message::HandOver(begin) => self.hand_over(begin),
             Message::Abandon => self.abandon(),
             Message::Drain => self.drain(),
             Message::Abort => self.abort_attempts(),
@@ -104,10 +112,19 @@ impl Shard {
 
     /// Feeds an input and marks the run for the next commit.
     pub(super) fn feed(&mut self, id: RunId, input: Input) {
+        let absorb = self.leaves(id, &input);
+        self.take_in(id, input, absorb);
+    }
+
+    /// Feeds an input whose consequences are not decided yet.
+    pub(super) fn absorb(&mut self, id: RunId, input: Input) {
+        self.take_in(id, input, true);
+    }
+
+    fn take_in(&mut self, id: RunId, input: Input, absorb: bool) {
         let now = self.shared.clock.now();
         let Some(run) = self.runs.get_mut(&id) else { return };
-        let draining = self.draining;
-        if let Err(error) = run.feed(input, now, &self.windows, draining, &self.shared.random) {
+        if let Err(error) = run.feed(input, now, &self.windows, absorb, &self.shared.random) {
             tracing::error!(run = %id, %error, "the run can't go on: its events contradict each other");
             self.lose(id);
             return;
@@ -156,7 +173,7 @@ impl Shard {
 
     pub(super) fn set_timer(&mut self, id: RunId) {
         let Some(run) = self.runs.get_mut(&id) else { return };
-        let next = run.next_timer();
+        let next = if self.handing_over { run.next_deadline() } else { run.next_timer() };
         if next == run.timer {
             return;
         }

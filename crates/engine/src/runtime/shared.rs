@@ -60,6 +60,8 @@ pub(crate) struct Shared {
     pub(super) active: Arc<AtomicUsize>,
     /// A run was parked that is due before the node would look around again.
     pub(super) parked: Notify,
+    /// Who wants the node empty, if anybody does.
+    pub(super) draining: Mutex<Option<String>>,
     /// Claimed, and not handed to a shard yet.
     pub(super) claimed: Mutex<Vec<Claimed>>,
     pub(crate) plans: Plans,
@@ -103,6 +105,9 @@ impl Shared {
 
     /// How many more runs the node may take over.
     pub(super) fn room(&self) -> usize {
+        if self.draining().is_some() {
+            return 0;
+        }
         let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).len();
         let taken = self.active.load(Ordering::Relaxed) + claimed;
         self.config.max_active.saturating_sub(taken)

@@ -57,13 +57,16 @@ pub struct NewRun {
     pub root: RunId,
     /// What an operator searches by.
     pub labels: BTreeMap<String, String>,
+    /// Labels that its node has to have.
+    pub requires: BTreeMap<String, String>,
     /// The run's status at its beginning.
     pub status: RunStatus,
     /// Its owner, at the append's epoch. Without one the run is due at once.
     pub owner: Option<NodeId>,
 }
 
-/// A change of a run's row.
+/// A change of a run's row by its owner. It also says that the run goes on: take-overs are counted
+/// from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunUpdate {
     /// The new status. One that ends the run releases it and drops the mail that is left.
@@ -107,11 +110,16 @@ impl NewRun {
         if let Some(key) = &self.idempotency_key {
             check_key("idempotency key", key)?;
         }
-        for (name, value) in &self.labels {
+        for (name, value) in self.labels.iter().chain(&self.requires) {
             check_key("label name", name)?;
             check_text("label", value)?;
         }
         Ok(())
+    }
+
+    /// What it asks of its node, if anything.
+    pub(super) fn requires(&self) -> Option<&BTreeMap<String, String>> {
+        Some(&self.requires).filter(|requires| !requires.is_empty())
     }
 }
 

@@ -23,6 +23,7 @@ mod calendar;
 mod claims;
 mod clock;
 mod error;
+mod fleet;
 mod grant;
 mod lock;
 mod memory;
@@ -46,8 +47,10 @@ pub use blob::{Blob, BlobHash};
 pub use calendar::{CalendarStore, NewSchedule, ScheduleRow, WindowRow};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
+pub use fleet::FleetStore;
 pub use lock::{LockChange, LockQuery, LockRecord, LockRequest};
 pub use memory::MemoryStore;
+pub(crate) use node::has_labels;
 pub use node::{NodeRecord, NodeStatus, Renewal};
 pub use postgres::PostgresStore;
 pub(crate) use record::Archived;
@@ -83,6 +86,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Large values, and runs that are over.
     fn archive(&self) -> &dyn ArchiveStore;
+
+    /// What people do about nodes, and about runs that kill them.
+    fn fleet(&self) -> &dyn FleetStore;
 
     /// The database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
@@ -129,7 +135,15 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// Takes runs that nobody owns and that are due (`wake_at` has come) or have mail, and runs
     /// whose owner's lease has run out. A run in [`RunStatus::Attention`] or
-    /// [`RunStatus::Paused`] is taken only if it has mail. A node without a valid lease is given nothing.
+    /// [`RunStatus::Paused`] is taken only if it has mail. A node without a valid lease is given
+    /// nothing.
+    ///
+    /// What was taken from dead owners as often as the node's record allows, without its owner
+    /// changing its row in between, is not taken any more but put in quarantine: attention, with
+    /// [`RunRecord::quarantined_at`]. What was taken from one once before is taken alone: no other
+    /// such run for some seconds, and if the node dies in these, only that run is counted.
+    ///
+    /// A node is given only what asks for no label that it lacks, and nothing while it is drained.
     async fn claim(
         &self,
         node: NodeId,
@@ -150,8 +164,12 @@ pub trait Store: Send + Sync + 'static {
     /// The requests for locks and slots that are alive, by ticket.
     async fn locks(&self, query: &LockQuery) -> Result<Vec<LockRecord>, StoreError>;
 
-    /// When the next run that nobody owns is due.
-    async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError>;
+    /// When the next run that nobody owns is due that `node` may take.
+    async fn next_wake(
+        &self,
+        node: NodeId,
+        scope: ClaimScope,
+    ) -> Result<Option<Timestamp>, StoreError>;
 
     /// Enters a node with a lease of `ttl` and returns the database's time. On SQLite this takes
     /// the lock on the database's file: [`StoreError::Held`] if another process has it. A node

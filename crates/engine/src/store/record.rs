@@ -25,6 +25,9 @@ pub struct RunRecord {
     pub root: RunId,
     /// What an operator searches by.
     pub labels: BTreeMap<String, String>,
+    /// Labels that its node has to have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<String, String>,
     /// Where the run stands.
     pub status: RunStatus,
     /// The node that acts for it.
@@ -33,8 +36,10 @@ pub struct RunRecord {
     pub epoch: u64,
     /// When a run without an owner is due.
     pub wake_at: Option<Timestamp>,
-    /// How often it was taken from a dead owner since an owner last released it.
+    /// How often it was taken from a dead owner since an owner last changed its row.
     pub takeovers: u32,
+    /// Since when it is in quarantine: its owners died too often, and nobody takes it.
+    pub quarantined_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When its owner last changed its row.
@@ -104,8 +109,8 @@ pub struct Claim {
     pub parent: Option<RunId>,
     /// The dead node that it was taken from; absent if nobody owned it.
     pub taken_from: Option<NodeId>,
-    /// How often it was taken from a dead owner, this time included, since an owner last released
-    /// it: a run that kills its nodes is told by this.
+    /// How often it was taken from a dead owner, this time included, since an owner last changed
+    /// its row: a run that kills its nodes is told by this.
     pub takeovers: u32,
 }
 

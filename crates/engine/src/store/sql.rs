@@ -5,6 +5,8 @@
     reason = "the driver's error type is open: it grows with every version"
 )]
 
+use std::collections::BTreeMap;
+
 use sqlx::error::{DatabaseError, Error};
 
 use super::StoreError;
@@ -14,6 +16,11 @@ use crate::model::Timestamp;
 pub(super) fn signed(number: u64) -> Result<i64, StoreError> {
     i64::try_from(number)
         .map_err(|_| StoreError::Invalid(format!("{number} is beyond what a database counts to")))
+}
+
+/// Labels as the database keeps them.
+pub(super) fn labels_text(labels: &BTreeMap<String, String>) -> Result<String, StoreError> {
+    serde_json::to_string(labels).map_err(|error| StoreError::Invalid(format!("labels: {error}")))
 }
 
 /// A number that is never negative in the database.
@@ -183,14 +190,17 @@ macro_rules! row_readers {
                 .map_err(|_| StoreError::Corrupt(format!("`{name}` is no status of a run")))
         }
 
+        fn labels(text: &str) -> Decoded<std::collections::BTreeMap<String, String>> {
+            serde_json::from_str(text)
+                .map_err(|error| StoreError::Corrupt(format!("labels: {error}")))
+        }
+
         fn bytes(row: &$Row, name: &str) -> Decoded<Bytes> {
             get::<Vec<u8>>(row, name).map(Bytes::from)
         }
 
         pub(super) fn run_record(row: &$Row) -> Decoded<RunRecord> {
-            let labels: &str = get(row, "labels")?;
-            let labels = serde_json::from_str(labels)
-                .map_err(|error| StoreError::Corrupt(format!("the labels of a run: {error}")))?;
+            let requires = get::<Option<&str>>(row, "requires")?;
             Ok(RunRecord {
                 id: RunId(get(row, "id")?),
                 workflow: get(row, "workflow")?,
@@ -198,12 +208,15 @@ macro_rules! row_readers {
                 idempotency_key: get(row, "idempotency_key")?,
                 parent: get::<Option<Uuid>>(row, "parent")?.map(RunId),
                 root: RunId(get(row, "root")?),
-                labels,
+                labels: labels(get(row, "labels")?)?,
+                requires: requires.map(labels).transpose()?.unwrap_or_default(),
                 status: status(row)?,
                 owner: get::<Option<Uuid>>(row, "owner")?.map(NodeId),
                 epoch: number(row, "epoch")?,
                 wake_at: get::<Option<i64>>(row, "wake_at")?.map(Timestamp::from_micros),
                 takeovers: small(row, "takeovers")?,
+                quarantined_at: get::<Option<i64>>(row, "quarantined_at")?
+                    .map(Timestamp::from_micros),
                 created_at: time(row, "created_at")?,
                 updated_at: time(row, "updated_at")?,
             })
@@ -307,9 +320,16 @@ macro_rules! row_readers {
                     host: get(row, "host")?,
                     pid: small(row, "pid")?,
                     started: number(row, "started")?,
+                    quarantine_after: get::<Option<i64>>(row, "quarantine_after")?
+                        .and_then(|after| u32::try_from(after).ok()),
+                    labels: labels(get(row, "labels")?)?,
+                    capacity: small(row, "capacity")?,
                 },
                 lease_until: time(row, "lease_until")?,
                 alive: get(row, "alive")?,
+                renewed_at: time(row, "renewed_at")?,
+                runs: number(row, "runs")?,
+                draining: get(row, "draining")?,
             })
         }
     };

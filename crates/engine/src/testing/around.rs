@@ -2,6 +2,7 @@
 
 mod archive;
 mod calendar;
+mod fleet;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +13,8 @@ use crate::{
     model::{NodeId, RunId, Timestamp, Version},
     store::{
         Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
-        InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
-        RunFilter, RunRecord, Store, StoreError, Writer,
+        FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
+        Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
     },
 };
 
@@ -132,6 +133,10 @@ impl<A: Around> Store for Wrapped<A> {
         self
     }
 
+    fn fleet(&self) -> &dyn FleetStore {
+        self
+    }
+
     async fn now(&self) -> Stored<Timestamp> {
         self.call("now", self.inner.now()).await
     }
@@ -189,8 +194,8 @@ impl<A: Around> Store for Wrapped<A> {
         self.call("locks", self.inner.locks(query)).await
     }
 
-    async fn next_wake(&self, scope: ClaimScope) -> Stored<Option<Timestamp>> {
-        self.call("next_wake", self.inner.next_wake(scope)).await
+    async fn next_wake(&self, node: NodeId, scope: ClaimScope) -> Stored<Option<Timestamp>> {
+        self.call("next_wake", self.inner.next_wake(node, scope)).await
     }
 
     async fn join(&self, node: &NodeRecord, ttl: Duration) -> Stored<Timestamp> {

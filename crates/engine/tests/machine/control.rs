@@ -42,6 +42,7 @@ impl Run {
             input: Arc::new(json!({})),
             parent: Some(ParentLink { run: parent, step: StepRef(0) }),
             root: parent,
+            requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
             priority: 0,
             held: Vec::new(),

@@ -71,6 +71,7 @@ impl Driver {
             root: run,
             held: Vec::new(),
             priority: 0,
+            requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());

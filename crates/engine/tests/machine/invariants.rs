@@ -86,6 +86,7 @@ impl Invariants {
                 | Event::LocksRefused { .. }
                 | Event::SkippedBy { .. }
                 | Event::MarkedDone { .. }
+                | Event::QuarantineReleased { .. }
                 | Event::CancelRequested(_)
                 | Event::RunTimedOut
                 | Event::Finishing { .. }

@@ -57,6 +57,7 @@ impl Script {
             root: run,
             held: Vec::new(),
             priority: 0,
+            requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());

@@ -45,6 +45,7 @@ impl Run {
             root: run,
             held: Vec::new(),
             priority: 0,
+            requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
         };
         let state = RunState::new(&plan, created.clone());

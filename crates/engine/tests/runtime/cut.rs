@@ -14,8 +14,8 @@ use rackwright_engine::{
     model::{NodeId, Timestamp, Version},
     store::{
         Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
-        InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
-        RunFilter, RunRecord, Store, StoreError, Writer,
+        FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
+        Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
     },
 };
 use tokio::sync::Notify;
@@ -103,6 +103,9 @@ impl Store for CutStore {
     fn archive(&self) -> &dyn ArchiveStore {
         self.0.archive()
     }
+    fn fleet(&self) -> &dyn FleetStore {
+        self.0.fleet()
+    }
     async fn now(&self) -> Stored<Timestamp> {
         self.0.now().await
     }
@@ -145,8 +148,8 @@ impl Store for CutStore {
     async fn locks(&self, query: &LockQuery) -> Stored<Vec<LockRecord>> {
         self.0.locks(query).await
     }
-    async fn next_wake(&self, scope: ClaimScope) -> Stored<Option<Timestamp>> {
-        self.0.next_wake(scope).await
+    async fn next_wake(&self, node: NodeId, scope: ClaimScope) -> Stored<Option<Timestamp>> {
+        self.0.next_wake(node, scope).await
     }
     async fn join(&self, node: &NodeRecord, ttl: Duration) -> Stored<Timestamp> {
         self.0.join(node, ttl).await

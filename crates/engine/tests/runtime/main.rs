@@ -12,6 +12,7 @@ mod cut;
 #[path = "../support/databases.rs"]
 mod databases;
 mod device;
+mod drain;
 mod heartbeat;
 mod holding;
 mod locks;

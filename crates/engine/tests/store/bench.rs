@@ -100,6 +100,9 @@ pub(crate) fn node(n: u128) -> NodeRecord {
         host: "boot".to_owned(),
         pid: 4711,
         started: 1 << 40,
+        quarantine_after: None,
+        labels: BTreeMap::new(),
+        capacity: 10,
     }
 }
 
@@ -129,6 +132,7 @@ pub(crate) fn create(run: RunId) -> Append {
         parent: None,
         root: run,
         labels: BTreeMap::new(),
+        requires: BTreeMap::new(),
         status: RunStatus::Pending,
         owner: None,
     };

@@ -70,9 +70,12 @@ async fn only_what_is_due_is_taken(bench: Arc<Bench>) {
             park(never, None),
         ])
         .await;
-    assert_eq!(bench.store.next_wake(ClaimScope::All).await.unwrap(), Some(now));
-    assert_eq!(bench.store.next_wake(ClaimScope::Root(late)).await.unwrap(), Some(late_at));
-    assert_eq!(bench.store.next_wake(ClaimScope::Root(never)).await.unwrap(), None);
+    assert_eq!(bench.store.next_wake(node.id, ClaimScope::All).await.unwrap(), Some(now));
+    assert_eq!(
+        bench.store.next_wake(node.id, ClaimScope::Root(late)).await.unwrap(),
+        Some(late_at)
+    );
+    assert_eq!(bench.store.next_wake(node.id, ClaimScope::Root(never)).await.unwrap(), None);
     let mut taken = claimed(&bench, 1).await;
     assert!(taken.contains(&past) && !taken.contains(&late));
     while !taken.contains(&soon) {
@@ -83,7 +86,7 @@ async fn only_what_is_due_is_taken(bench: Arc<Bench>) {
     let since = bench.store.now().await.unwrap().since(now);
     assert!(since >= Duration::from_millis(300), "taken {since:?} after it was parked");
     assert_eq!(taken, BTreeSet::from([past, soon]));
-    assert_eq!(bench.store.next_wake(ClaimScope::All).await.unwrap(), Some(late_at));
+    assert_eq!(bench.store.next_wake(node.id, ClaimScope::All).await.unwrap(), Some(late_at));
 }
 
 async fn mail_wakes_a_parked_run(bench: Arc<Bench>) {

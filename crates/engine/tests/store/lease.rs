@@ -54,7 +54,9 @@ async fn a_lease_that_is_renewed_holds(bench: Arc<Bench>) {
     let before = bench.store.join(&node(1), Duration::from_secs(2)).await.unwrap();
     let run = new_run();
     bench.put(&[create_owned(run, &node(1))]).await;
-    let Renewal::Renewed { now } = bench.store.renew(node(1).id, HOUR).await.unwrap() else {
+    let Renewal::Renewed { now, draining: None } =
+        bench.store.renew(node(1).id, HOUR).await.unwrap()
+    else {
         panic!("the lease was lost");
     };
     assert!(now >= before);

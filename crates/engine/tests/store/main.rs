@@ -13,11 +13,13 @@ mod claim;
 #[path = "../support/databases.rs"]
 mod databases;
 mod fence;
+mod fleet;
 mod inbox;
 mod lease;
 mod locks;
 mod lost;
 mod postgres;
+mod quarantine;
 mod read;
 mod ride;
 mod sqlite;

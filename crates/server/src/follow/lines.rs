@@ -60,6 +60,9 @@ impl Lines {
             }
             Event::Ended { status, .. } if run == family.root() => format!("run {run} {status}"),
             Event::Claimed { epoch, .. } if *epoch > 1 => "taken over".to_owned(),
+            Event::QuarantineReleased { by, reason, .. } => {
+                format!("let out of quarantine by {by}: {}", one_line(reason))
+            }
             Event::CancelRequested(order) => said("cancelled", order),
             Event::Paused(order) => said("paused", order),
             Event::Resumed(order) => said("resumed", order),
@@ -204,6 +207,7 @@ impl Lines {
             | Event::LocksWanted { .. }
             | Event::LocksGranted { .. }
             | Event::LocksRefused { .. }
+            | Event::QuarantineReleased { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

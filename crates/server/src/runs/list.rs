@@ -41,7 +41,7 @@ pub(super) async fn list(
         table.add_row([
             record.id.to_string(),
             record.workflow.clone(),
-            record.status.to_string(),
+            status(record),
             moment(record.created_at),
             elapsed(ended.since(record.created_at)),
             labels(record),
@@ -49,6 +49,14 @@ pub(super) async fn list(
     }
     output.line(table.trim_fmt());
     Ok(Exit::Completed)
+}
+
+/// Where it stands; what is in quarantine waits for a person, too.
+pub(super) fn status(record: &RunRecord) -> String {
+    if record.quarantined_at.is_some() {
+        return "quarantined".to_owned();
+    }
+    record.status.to_string()
 }
 
 /// The labels that people gave, and whether it is of the lab.

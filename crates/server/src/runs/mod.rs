@@ -59,6 +59,9 @@ pub(crate) async fn runs(
         RunsCommand::Signal(arguments) => answer::signal(&client, arguments, output).await,
         RunsCommand::Approve(arguments) => answer::answer(&client, arguments, true, output).await,
         RunsCommand::Reject(arguments) => answer::answer(&client, arguments, false, output).await,
+        RunsCommand::ReleaseQuarantine(arguments) => {
+            tell::release_quarantine(&client, arguments, output).await
+        }
         RunsCommand::OverrideWindow(arguments) => {
             tell::override_window(&client, arguments, output).await
         }

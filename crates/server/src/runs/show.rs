@@ -9,6 +9,7 @@ use rackwright_engine::{
 };
 use serde_json::{Value, json};
 
+use super::list::status;
 use crate::{
     exit::{Exit, Outcome},
     follow::{Clock, Family, final_trees},
@@ -35,6 +36,9 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
         return Ok(Exit::Completed);
     }
     header(&record, view, now, output);
+    if let Some(line) = no_node(client, &record).await? {
+        output.line(format_args!("waits     {line}"));
+    }
     for line in crate::locks::waits_of(client, run, now).await? {
         output.line(format_args!("waits     {line}"));
     }
@@ -62,7 +66,10 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
         line("parent", &parent.to_string());
     }
     line("workflow", &format!("{}  (version {:?})", record.workflow, record.version));
-    line("status", record.status.as_str());
+    line("status", &status(record));
+    if let Some(at) = record.quarantined_at {
+        quarantine(record, view, at, output);
+    }
     line("created", &moment(record.created_at));
     match view.ended_at() {
         Some(ended) => {
@@ -78,6 +85,9 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
         let who = path.map(|path| format!("{path} ")).unwrap_or_default();
         let opens = wait.opens.map(|at| format!("  ({})", moment(at))).unwrap_or_default();
         line("window", &format!("{who}{}{opens}", window(wait, now)));
+    }
+    for (name, value) in &record.requires {
+        line("node", &format!("has {name}={value}"));
     }
     if let Some(key) = &record.idempotency_key {
         line("key", key);
@@ -103,6 +113,34 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     }
     let input = &view.state().created.input;
     output.line(format_args!("\ninput:\n{}\n", indented(input)));
+}
+
+/// Says of a run that nobody has if no node can take it.
+async fn no_node(client: &Client, record: &RunRecord) -> Outcome<Option<String>> {
+    let free = record.owner.is_none() && !record.status.is_ended();
+    if !free || record.requires.is_empty() {
+        return Ok(None);
+    }
+    let nodes = client.nodes().await?;
+    let fits = nodes.iter().any(|it| it.alive && it.node.fits(&record.requires));
+    Ok((!fits).then(|| "for a node: no living one has the labels that it asks for".to_owned()))
+}
+
+/// Why a run is in quarantine, and the way out.
+fn quarantine(record: &RunRecord, view: &RunView, at: Timestamp, output: &Output) {
+    let (count, since) = (record.takeovers, moment(at));
+    output.line(format_args!(
+        "          since {since}: taken over {count} times in a row from nodes that died, and it got \
+         nowhere"
+    ));
+    let under_way = view.under_way();
+    if !under_way.is_empty() {
+        output.line(format_args!("          under way then: {}", under_way.join(", ")));
+    }
+    output.line(format_args!(
+        "          rackwright runs release-quarantine {} --reason WHY",
+        record.id
+    ));
 }
 
 /// What people are asked, and how they answer.

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::find;
 use crate::{
     cli::{
-        MarkDoneArguments, OrderArguments, OverrideArguments, ResolveArguments, SkipArguments,
-        VerdictWord,
+        MarkDoneArguments, OrderArguments, OverrideArguments, ReleaseArguments, ResolveArguments,
+        SkipArguments, VerdictWord,
     },
     exit::{Exit, Failure, Outcome},
     output::Output,
@@ -117,6 +117,23 @@ pub(super) async fn override_window(
         output.object(&json!({ "type": "window_overridden", "run": run, "step": step }));
     } else {
         output.line(format_args!("told run {run} not to wait for the window"));
+        hint_if_unowned(client, run, output).await?;
+    }
+    Ok(Exit::Completed)
+}
+
+pub(super) async fn release_quarantine(
+    client: &Client,
+    arguments: &ReleaseArguments,
+    output: &Output,
+) -> Outcome<Exit> {
+    let run = find(client, &arguments.run).await?;
+    let by = who(arguments.by.as_ref());
+    client.release_quarantine(run, &by, &arguments.reason).await?;
+    if output.json() {
+        output.object(&json!({ "type": "quarantine_released", "run": run }));
+    } else {
+        output.line(format_args!("run {run} may go on"));
         hint_if_unowned(client, run, output).await?;
     }
     Ok(Exit::Completed)

@@ -93,6 +93,7 @@ impl Picture {
         };
         let mut first = held(&workflow.locks, &workflow.limits);
         first.extend(workflow.concurrency.as_ref().map(|it| format!("at most {} runs", it.max)));
+        first.extend(workflow.node.iter().map(|(name, value)| format!("node {name}={value}")));
         first.extend(workflow.window.iter().map(text::window));
         let start = picture.node(Shape::Start, "start", first, None);
         let part = picture.list(&workflow.steps, None);

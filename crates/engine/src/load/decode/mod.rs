@@ -10,6 +10,7 @@ mod fields;
 mod items;
 mod kind;
 mod lock;
+mod node;
 pub(super) mod patterns;
 mod policy;
 mod retention;
@@ -58,6 +59,7 @@ impl Decoder<'_> {
         let queue_timeout = self.optional(&fields, "queue_timeout", Self::queue_time);
         let priority = self.optional(&fields, "priority", Self::priority).unwrap_or_default();
         let retention = self.optional(&fields, "retention", Self::retention);
+        let node = self.optional(&fields, "node", Self::node_labels).unwrap_or_default();
         let steps = self.required(&fields, "steps", Self::some_steps);
         let finally = self.optional(&fields, "finally", Self::some_steps).unwrap_or_default();
         let output = self.optional(&fields, "output", Self::free);
@@ -72,6 +74,7 @@ impl Decoder<'_> {
             queue_timeout,
             priority,
             retention,
+            node,
             timeout,
             window,
             steps: steps?,

@@ -34,6 +34,7 @@ pub(super) const WORKFLOW: Shape = Shape {
         "queue_timeout",
         "priority",
         "retention",
+        "node",
         "finally",
         "output",
     ],

@@ -2,6 +2,7 @@
 
 mod archive;
 mod calendar;
+mod fleet;
 mod locks;
 mod state;
 
@@ -13,8 +14,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     Append, AppendOutcome, ArchiveStore, Archived, CalendarStore, Claim, ClaimScope, Clock,
-    Definition, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
-    Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    Definition, FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus,
+    Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -91,6 +92,10 @@ impl Store for MemoryStore {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn fleet(&self) -> &dyn FleetStore {
         self
     }
 
@@ -181,8 +186,12 @@ impl Store for MemoryStore {
         Ok(self.state().await.locks(query))
     }
 
-    async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.state().await.next_wake(scope))
+    async fn next_wake(
+        &self,
+        node: NodeId,
+        scope: ClaimScope,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.state().await.next_wake(node, scope))
     }
 
     async fn join(&self, node: &NodeRecord, ttl: Duration) -> Result<Timestamp, StoreError> {

@@ -9,7 +9,7 @@ use crate::{
     store::{
         Append, AppendOutcome, Archived, BlobHash, Claim, ClaimScope, Definition, InboxId,
         InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
-        RunFilter, RunRecord, RunStatus, RunUpdate, lock::LockBatch,
+        RunFilter, RunRecord, RunStatus, RunUpdate, fleet::PROBATION, lock::LockBatch,
     },
 };
 
@@ -42,6 +42,11 @@ struct Run {
 struct Lease {
     node: NodeRecord,
     until: Timestamp,
+    renewed_at: Timestamp,
+    draining: Option<String>,
+    /// The last run that it took of which an owner had died before, and until when it takes no
+    /// other.
+    suspect: Option<(RunId, Timestamp)>,
     /// Set by whoever sees first that the lease has run out; never unset.
     expired: bool,
 }
@@ -205,22 +210,103 @@ impl State {
         for lease in self.nodes.values_mut() {
             lease.expired |= lease.until <= now;
         }
-        if !self.nodes.get(&node).is_some_and(|lease| lease.holds(now)) {
+        let Some(claimer) = self.nodes.get(&node).filter(|lease| lease.holds(now)) else {
+            return Vec::new();
+        };
+        let most = claimer.node.quarantine_after;
+        self.quarantine(scope, most, now);
+        let claimer = &self.nodes[&node];
+        if claimer.draining.is_some() {
             return Vec::new();
         }
+        let claimer = &claimer.node;
+        let suspect = self.suspect(claimer, scope, now);
         let free: Vec<RunId> = self
             .runs
             .values()
             .map(|run| &run.record)
             .filter(|record| scope.root().is_none_or(|root| root == record.root))
             .filter(|record| self.is_free(record, now))
+            .filter(|record| record.owner.is_none() || record.takeovers == 0)
+            .filter(|record| claimer.fits(&record.requires))
             .map(|record| record.id)
+            .chain(suspect)
             .take(limit as usize)
             .collect();
-        free.into_iter().filter_map(|run| Some(self.runs.get_mut(&run)?.take(node))).collect()
+        if let Some(lease) = self.nodes.get_mut(&node)
+            && let Some(run) = suspect.filter(|run| free.contains(run))
+        {
+            lease.suspect = Some((run, now.after(PROBATION)));
+        }
+        free.into_iter().filter_map(|run| self.take(run, node)).collect()
+    }
+
+    fn take(&mut self, run: RunId, node: NodeId) -> Option<Claim> {
+        let taken = self.runs.get_mut(&run)?;
+        let owner = taken.record.owner;
+        let other_to_blame = owner.and_then(|owner| self.nodes.get(&owner)).is_some_and(|lease| {
+            lease.suspect.is_some_and(|(id, until)| id != run && until > lease.renewed_at)
+        });
+        Some(taken.take(node, owner.is_some() && !other_to_blame))
+    }
+
+    /// Sets aside what owners died over too often.
+    fn quarantine(&mut self, scope: ClaimScope, most: Option<u32>, now: Timestamp) {
+        let Some(most) = most else { return };
+        let spent: Vec<_> = self
+            .orphans(scope, now)
+            .filter(|record| record.takeovers >= most)
+            .map(|record| record.id)
+            .collect();
+        for run in spent {
+            let Some(run) = self.runs.get_mut(&run) else { continue };
+            // A late append of the last owner must not go in.
+            run.record.epoch += 1;
+            run.record.owner = None;
+            run.record.wake_at = None;
+            run.record.status = RunStatus::Attention;
+            run.record.quarantined_at = Some(now);
+            run.record.updated_at = now;
+        }
+    }
+
+    /// A run over which an owner died before, if the node has not just taken another such run.
+    fn suspect(&self, node: &NodeRecord, scope: ClaimScope, now: Timestamp) -> Option<RunId> {
+        let last = self.nodes.get(&node.id).and_then(|lease| lease.suspect);
+        let last = last.filter(|(_, until)| *until > now).and_then(|(run, _)| self.runs.get(&run));
+        let alone =
+            last.is_some_and(|run| run.record.owner == Some(node.id) && run.record.takeovers > 0);
+        let suspects = self.orphans(scope, now).filter(|record| record.takeovers > 0);
+        let mut suspects = suspects.filter(|record| node.fits(&record.requires));
+        suspects.next().filter(|_| !alone).map(|record| record.id)
+    }
+
+    /// What may be taken from dead owners.
+    fn orphans(&self, scope: ClaimScope, now: Timestamp) -> impl Iterator<Item = &RunRecord> {
+        let records = self.runs.values().map(|run| &run.record);
+        let mine =
+            records.filter(move |record| scope.root().is_none_or(|root| root == record.root));
+        mine.filter(move |record| record.owner.is_some() && self.is_free(record, now))
+    }
+
+    /// Lets a run go on; false if it is not in quarantine.
+    pub(super) fn release_quarantine(&mut self, run: RunId, now: Timestamp) -> bool {
+        let Some(run) = self.runs.get_mut(&run) else { return false };
+        let record = &mut run.record;
+        if record.quarantined_at.take().is_none() {
+            return false;
+        }
+        record.takeovers = 0;
+        record.status = RunStatus::Waiting;
+        record.wake_at = Some(now);
+        record.updated_at = now;
+        true
     }
 
     fn is_free(&self, record: &RunRecord, now: Timestamp) -> bool {
+        if record.quarantined_at.is_some() {
+            return false;
+        }
         let nobody = match record.owner {
             None => record.wake_at.is_some_and(|at| at <= now),
             Some(owner) => !self.nodes.get(&owner).is_some_and(|lease| lease.holds(now)),
@@ -270,17 +356,29 @@ impl State {
         with_mail.into_iter().filter(owned).take(limit as usize).collect()
     }
 
-    pub(super) fn next_wake(&self, scope: ClaimScope) -> Option<Timestamp> {
+    pub(super) fn next_wake(&self, node: NodeId, scope: ClaimScope) -> Option<Timestamp> {
         let free = self.runs.values().map(|run| &run.record).filter(|run| run.owner.is_none());
         let mine = free.filter(|record| scope.root().is_none_or(|root| root == record.root));
-        mine.filter_map(|record| record.wake_at).min()
+        let node = self.nodes.get(&node).map(|lease| &lease.node);
+        let fits = |record: &&RunRecord| match node {
+            Some(node) => node.fits(&record.requires),
+            None => record.requires.is_empty(),
+        };
+        mine.filter(fits).filter_map(|record| record.wake_at).min()
     }
 
     /// Enters the node; false if it is known and its lease has run out.
     pub(super) fn join(&mut self, node: &NodeRecord, until: Timestamp, now: Timestamp) -> bool {
         let owners: BTreeSet<NodeId> = self.runs.values().filter_map(|r| r.record.owner).collect();
         self.nodes.retain(|id, lease| lease.holds(now) || owners.contains(id) || *id == node.id);
-        let fresh = || Lease { node: node.clone(), until, expired: false };
+        let fresh = || Lease {
+            node: node.clone(),
+            until,
+            renewed_at: now,
+            draining: None,
+            suspect: None,
+            expired: false,
+        };
         let lease = self.nodes.entry(node.id).or_insert_with(fresh);
         let holds = lease.holds(now);
         lease.until = if holds { until } else { lease.until };
@@ -291,7 +389,8 @@ impl State {
         match self.nodes.get_mut(&node) {
             Some(lease) if lease.holds(now) => {
                 lease.until = until;
-                Renewal::Renewed { now }
+                lease.renewed_at = now;
+                Renewal::Renewed { now, draining: lease.draining.clone() }
             }
             Some(_) | None => Renewal::Lost,
         }
@@ -307,12 +406,23 @@ impl State {
     }
 
     pub(super) fn nodes(&self, now: Timestamp) -> Vec<NodeStatus> {
+        let owned =
+            |node| self.runs.values().filter(|run| run.record.owner == Some(node)).count() as u64;
         let status = |lease: &Lease| NodeStatus {
             node: lease.node.clone(),
             lease_until: lease.until,
             alive: lease.holds(now),
+            renewed_at: lease.renewed_at,
+            runs: owned(lease.node.id),
+            draining: lease.draining.clone(),
         };
         self.nodes.values().map(status).collect()
+    }
+
+    /// Notes who wants a node empty; false if it is not known.
+    pub(super) fn set_draining(&mut self, node: NodeId, by: Option<&str>) -> bool {
+        let lease = self.nodes.get_mut(&node);
+        lease.map(|lease| lease.draining = by.map(str::to_owned)).is_some()
     }
 
     pub(super) fn expire(&mut self, node: NodeId, now: Timestamp) {
@@ -328,16 +438,16 @@ impl Run {
         self.record.status = update.status;
         self.record.wake_at = update.wake_at;
         self.record.updated_at = at;
+        self.record.takeovers = 0;
         if update.release {
             self.record.owner = None;
-            self.record.takeovers = 0;
         }
     }
 
-    fn take(&mut self, node: NodeId) -> Claim {
+    fn take(&mut self, node: NodeId, counts: bool) -> Claim {
         let record = &mut self.record;
         let taken_from = record.owner.replace(node);
-        record.takeovers += u32::from(taken_from.is_some());
+        record.takeovers += u32::from(counts);
         record.epoch += 1;
         Claim {
             run: record.id,
@@ -362,11 +472,13 @@ fn new_record(append: &Append) -> Option<RunRecord> {
         parent: new.parent,
         root: new.root,
         labels: new.labels.clone(),
+        requires: new.requires.clone(),
         status: update.status,
         owner: if update.release { None } else { new.owner },
         epoch: append.epoch,
         wake_at: update.wake_at,
         takeovers: 0,
+        quarantined_at: None,
         created_at: append.at,
         updated_at: append.at,
     })

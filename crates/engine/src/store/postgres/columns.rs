@@ -3,7 +3,10 @@
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
-use crate::store::{Append, RunStatus, StoreError, sql::signed};
+use crate::store::{
+    Append, RunStatus, StoreError,
+    sql::{labels_text, signed},
+};
 
 type Statement = Query<'static, Postgres, PgArguments>;
 
@@ -81,6 +84,7 @@ pub(super) struct Created<'a> {
     epochs: Vec<i64>,
     wakes: Vec<Option<i64>>,
     ats: Vec<i64>,
+    requires: Vec<Option<String>>,
 }
 
 impl<'a> Created<'a> {
@@ -92,8 +96,9 @@ impl<'a> Created<'a> {
         });
         let mut columns = Self::default();
         for (append, (new, update)) in created {
-            let labels = serde_json::to_string(&new.labels)
-                .map_err(|error| StoreError::Invalid(format!("labels: {error}")))?;
+            let labels = labels_text(&new.labels)?;
+            let requires = new.requires();
+            columns.requires.push(requires.map(labels_text).transpose()?);
             columns.ids.push(append.run.0);
             columns.workflows.push(&new.workflow);
             columns.versions.push(&new.version.0);
@@ -108,6 +113,11 @@ impl<'a> Created<'a> {
             columns.ats.push(append.at.micros());
         }
         Ok(columns)
+    }
+
+    /// What the runs ask of their nodes: bound behind everything else.
+    pub(super) fn take_requires(&mut self) -> Vec<Option<String>> {
+        std::mem::take(&mut self.requires)
     }
 
     pub(super) fn bind(self, statement: Statement) -> Statement {

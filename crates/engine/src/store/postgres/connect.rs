@@ -90,6 +90,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreEr
         ("control", include_str!("../../../migrations/postgres/0004_control.sql")),
         ("blobs", include_str!("../../../migrations/postgres/0005_blobs.sql")),
         ("removals", include_str!("../../../migrations/postgres/0006_removals.sql")),
+        ("fleet", include_str!("../../../migrations/postgres/0007_fleet.sql")),
     ];
     migrate::migrate(connection, &texts).await.map_err(not_migrated)
 }

@@ -4,6 +4,7 @@ mod archive;
 mod calendar;
 mod columns;
 mod connect;
+mod fleet;
 mod locks;
 mod rows;
 mod writer;
@@ -23,12 +24,13 @@ use sqlx::{
 use uuid::Uuid;
 
 use super::{
-    ArchiveStore, CalendarStore, Claim, ClaimScope, Definition, InboxRow, JournalRow, LockQuery,
-    LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError,
-    Writer,
+    ArchiveStore, CalendarStore, Claim, ClaimScope, Definition, FleetStore, InboxRow, JournalRow,
+    LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
+    StoreError, Writer,
     append::check_key,
     claims::Claims,
-    sql::{failed, micros, signed},
+    fleet::PROBATION,
+    sql::{failed, labels_text, micros, signed},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
@@ -140,6 +142,10 @@ impl Store for PostgresStore {
         self
     }
 
+    fn fleet(&self) -> &dyn FleetStore {
+        self
+    }
+
     async fn now(&self) -> Result<Timestamp, StoreError> {
         let row = self.one("reading the clock", || query("SELECT rackwright_now()")).await?;
         row.as_ref().map_or_else(|| Err(no_row()), time)
@@ -243,7 +249,8 @@ impl Store for PostgresStore {
             .bind(node.0)
             .bind(root(scope))
             .bind(i64::from(limit))
-            .bind(call.number);
+            .bind(call.number)
+            .bind(micros(PROBATION));
         // Tried once: what a lost answer claimed is found by the next call.
         let fresh = within("claiming runs", claim.fetch_all(&self.pool)).await?;
         let claims = claims.iter().chain(&fresh).map(rows::claim).collect::<Result<_, _>>()?;
@@ -287,10 +294,14 @@ impl Store for PostgresStore {
         self.all("listing locks", find).await?.iter().map(rows::lock_record).collect()
     }
 
-    async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_wake(
+        &self,
+        node: NodeId,
+        scope: ClaimScope,
+    ) -> Result<Option<Timestamp>, StoreError> {
         use sqlx::Row;
         let doing = "looking for the next alarm";
-        let find = || query(include_str!("sql/next_wake.sql")).bind(root(scope));
+        let find = || query(include_str!("sql/next_wake.sql")).bind(root(scope)).bind(node.0);
         let row = self.one(doing, find).await?.ok_or_else(no_row)?;
         let at: Option<i64> = row.try_get(0).map_err(failed(doing))?;
         Ok(at.map(Timestamp::from_micros))
@@ -298,6 +309,7 @@ impl Store for PostgresStore {
 
     async fn join(&self, node: &NodeRecord, ttl: Duration) -> Result<Timestamp, StoreError> {
         let started = signed(node.started)?;
+        let labels = labels_text(&node.labels)?;
         let forget = || query(include_str!("sql/forget_nodes.sql")).bind(node.id.0);
         self.execute("forgetting nodes that are gone", forget).await?;
         let join = || {
@@ -308,15 +320,22 @@ impl Store for PostgresStore {
                 .bind(i64::from(node.pid))
                 .bind(started)
                 .bind(micros(ttl))
+                .bind(node.quarantine_after.map(i64::from))
+                .bind(&labels)
+                .bind(i64::from(node.capacity))
         };
         let row = self.one("entering a node", join).await?;
         row.as_ref().map_or_else(|| Err(StoreError::joined_before(node.id)), time)
     }
 
     async fn renew(&self, node: NodeId, ttl: Duration) -> Result<Renewal, StoreError> {
+        use sqlx::Row;
         let renew = || query(include_str!("sql/renew.sql")).bind(node.0).bind(micros(ttl));
         match self.one("renewing a lease", renew).await? {
-            Some(row) => Ok(Renewal::Renewed { now: time(&row)? }),
+            Some(row) => {
+                let draining = row.try_get(1).map_err(failed("renewing a lease"))?;
+                Ok(Renewal::Renewed { now: time(&row)?, draining })
+            }
             None => Ok(Renewal::Lost),
         }
     }

@@ -100,8 +100,10 @@ async fn commit(
     } else {
         let locks = LockBatch::has_any(batch.iter().map(|(_, append)| *append));
         let statement = rows.bind(query(FULL), batch);
-        let statement = Rides::of(batch).bind(Created::of(batch)?.bind(statement)).bind(locks);
-        let statement = columns::bind_blobs(statement, batch);
+        let mut created = Created::of(batch)?;
+        let requires = created.take_requires();
+        let statement = Rides::of(batch).bind(created.bind(statement)).bind(locks);
+        let statement = columns::bind_blobs(statement, batch).bind(requires);
         if locks {
             with_locks(connection, batch, statement, granted).await?
         } else {

@@ -107,6 +107,7 @@ impl Rides {
                 "parent": new.parent.map(|run| encode(run.0.as_bytes())),
                 "root": encode(new.root.0.as_bytes()),
                 "labels": new.labels,
+                "requires": new.requires(),
                 "status": update.status.as_str(),
                 "owner": new.owner.filter(|_| !update.release).map(|node| encode(node.0.as_bytes())),
                 "epoch": append.epoch,

@@ -64,6 +64,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("control", include_str!("../../../migrations/sqlite/0004_control.sql")),
         ("blobs", include_str!("../../../migrations/sqlite/0005_blobs.sql")),
         ("removals", include_str!("../../../migrations/sqlite/0006_removals.sql")),
+        ("fleet", include_str!("../../../migrations/sqlite/0007_fleet.sql")),
     ];
     let mut tries = 0;
     loop {

@@ -4,6 +4,7 @@ mod archive;
 mod batch;
 mod calendar;
 mod connect;
+mod fleet;
 mod lock;
 mod locks;
 mod rows;
@@ -21,12 +22,13 @@ use hex::encode;
 use sqlx::{SqlitePool, query, sqlite::SqliteRow};
 
 use super::{
-    ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition, InboxRow, JournalRow,
-    LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
-    StoreError, SystemClock, Writer,
+    ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition, FleetStore, InboxRow,
+    JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
+    RunRecord, Store, StoreError, SystemClock, Writer,
     append::check_key,
     claims::Claims,
-    sql::{failed, micros, signed},
+    fleet::PROBATION,
+    sql::{failed, labels_text, micros, signed},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
@@ -146,7 +148,10 @@ impl SqliteStore {
             .bind(i64::from(node.pid))
             .bind(signed(node.started)?)
             .bind(now.micros())
-            .bind(micros(ttl));
+            .bind(micros(ttl))
+            .bind(node.quarantine_after.map(i64::from))
+            .bind(labels_text(&node.labels)?)
+            .bind(i64::from(node.capacity));
         let joined = held.execute(doing, join).await?;
         held.commit(doing).await?;
         held.put_back();
@@ -177,6 +182,10 @@ impl Store for SqliteStore {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn fleet(&self) -> &dyn FleetStore {
         self
     }
 
@@ -275,6 +284,8 @@ impl Store for SqliteStore {
         }
         let expire = query(include_str!("sql/expire_nodes.sql")).bind(node.0).bind(now);
         held.execute(doing, expire).await?;
+        let quarantine = query(include_str!("sql/quarantine.sql")).bind(node.0).bind(root(scope));
+        held.execute(doing, quarantine.bind(now)).await?;
         let claimable = query(include_str!("sql/claimable.sql"))
             .bind(node.0)
             .bind(root(scope))
@@ -285,6 +296,9 @@ impl Store for SqliteStore {
         if !fresh.is_empty() {
             let runs = ids(&fresh.iter().map(|claim| claim.run).collect::<Vec<_>>())?;
             let claim = query(include_str!("sql/claim.sql"));
+            let suspect = query(include_str!("sql/suspect.sql"));
+            let until = now + micros(PROBATION);
+            held.execute(doing, suspect.bind(node.0).bind(runs.clone()).bind(until)).await?;
             held.execute(doing, claim.bind(node.0).bind(runs).bind(call.number)).await?;
         }
         held.commit(doing).await?;
@@ -326,10 +340,15 @@ impl Store for SqliteStore {
         self.all("listing locks", find).await?.iter().map(rows::lock_record).collect()
     }
 
-    async fn next_wake(&self, scope: ClaimScope) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_wake(
+        &self,
+        node: NodeId,
+        scope: ClaimScope,
+    ) -> Result<Option<Timestamp>, StoreError> {
         use sqlx::Row;
         let doing = "looking for the next alarm";
-        let row = self.one(doing, query(include_str!("sql/next_wake.sql")).bind(root(scope)));
+        let row = self
+            .one(doing, query(include_str!("sql/next_wake.sql")).bind(root(scope)).bind(node.0));
         let Some(row) = row.await? else { return Ok(None) };
         let at: Option<i64> = row.try_get(0).map_err(failed(doing))?;
         Ok(at.map(Timestamp::from_micros))
@@ -345,12 +364,20 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, node: NodeId, ttl: Duration) -> Result<Renewal, StoreError> {
+        use sqlx::Row;
         let now = self.clock.now();
         let renew =
             query(include_str!("sql/renew.sql")).bind(node.0).bind(now.micros()).bind(micros(ttl));
-        match self.write("renewing a lease", renew).await? {
-            0 => Ok(Renewal::Lost),
-            _ => Ok(Renewal::Renewed { now }),
+        let doing = "renewing a lease";
+        let mut held = self.pen.take().await?;
+        let rows = held.all(doing, renew).await?;
+        held.put_back();
+        match rows.first() {
+            None => Ok(Renewal::Lost),
+            Some(row) => {
+                let draining = row.try_get(0).map_err(failed(doing))?;
+                Ok(Renewal::Renewed { now, draining })
+            }
         }
     }
 

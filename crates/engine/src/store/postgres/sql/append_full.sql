@@ -6,6 +6,7 @@
 --   $26–$29  messages: from, to, key, body
 --   $30      whether to say which rows went in
 --   $31–$33  large values: run, hash, bytes
+--   $34      what the runs of rows 0 ask of their nodes
 -- Where a table is joined, its rows are named by ANY as well: then an index is probed, however the
 -- planner joins, also by a plan that was made while the tables were empty.
 WITH held AS MATERIALIZED (
@@ -14,12 +15,14 @@ WITH held AS MATERIALIZED (
 ),
 made AS (
     INSERT INTO runs (id, workflow, version, idempotency_key, parent, root, labels, status, owner,
-                      epoch, wake_at, created_at, updated_at)
+                      epoch, wake_at, created_at, updated_at, requires)
     SELECT n.id, n.workflow, n.version, n.key, n.parent, n.root, n.labels::jsonb, n.status,
-           n.owner, n.epoch, n.wake_at, n.at, n.at
+           n.owner, n.epoch, n.wake_at, n.at, n.at, n.requires::jsonb
     FROM unnest($6::uuid[], $7::text[], $8::bytea[], $9::text[], $10::uuid[], $11::uuid[],
-                $12::text[], $13::text[], $14::uuid[], $15::bigint[], $16::bigint[], $17::bigint[])
-        AS n (id, workflow, version, key, parent, root, labels, status, owner, epoch, wake_at, at)
+                $12::text[], $13::text[], $14::uuid[], $15::bigint[], $16::bigint[], $17::bigint[],
+                $34::text[])
+        AS n (id, workflow, version, key, parent, root, labels, status, owner, epoch, wake_at, at,
+              requires)
     ON CONFLICT DO NOTHING
     RETURNING id
 ),
@@ -44,7 +47,7 @@ changed AS (
         status     = u.status,
         wake_at    = u.wake_at,
         owner      = CASE WHEN u.release THEN NULL ELSE r.owner END,
-        takeovers  = CASE WHEN u.release THEN 0 ELSE r.takeovers END,
+        takeovers  = 0,
         updated_at = u.at
     FROM unnest($18::uuid[], $19::text[], $20::bigint[], $21::boolean[], $22::bigint[],
                 $23::boolean[])

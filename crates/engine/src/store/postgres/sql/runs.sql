@@ -1,5 +1,5 @@
 SELECT id, workflow, version, idempotency_key, parent, root, labels::text AS labels, status, owner,
-       epoch, wake_at, takeovers, created_at, updated_at
+       epoch, wake_at, takeovers, quarantined_at, requires::text AS requires, created_at, updated_at
 FROM runs
 WHERE (cardinality($1::text[]) = 0 OR status = ANY($1))
   AND ($2::text IS NULL OR workflow = $2)

@@ -1,5 +1,5 @@
 SELECT id, workflow, version, idempotency_key, parent, root, labels, status, owner, epoch, wake_at,
-       takeovers, created_at, updated_at
+       takeovers, quarantined_at, requires, created_at, updated_at
 FROM runs
 WHERE (json_array_length(?1) = 0 OR status IN (SELECT s.value FROM json_each(?1) AS s))
   AND (?2 IS NULL OR workflow = ?2)

@@ -3,7 +3,7 @@ UPDATE runs SET
     status     = u.value ->> 1,
     wake_at    = u.value ->> 2,
     owner      = CASE WHEN u.value ->> 3 THEN NULL ELSE runs.owner END,
-    takeovers  = CASE WHEN u.value ->> 3 THEN 0 ELSE runs.takeovers END,
+    takeovers  = 0,
     updated_at = u.value ->> 4
 FROM json_each(?1) AS u
 WHERE runs.id = unhex(u.value ->> 0)
