@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rackwright_engine::{
@@ -56,6 +56,10 @@ pub(crate) struct Common {
         default_value_t = Size(MAX_PAYLOAD)
     )]
     pub(crate) max_payload: Size,
+    /// Serves Prometheus metrics at http://ADDRESS/metrics for as long as this process carries runs
+    /// on
+    #[arg(long, value_name = "ADDRESS", global = true, env = "RACKWRIGHT_METRICS")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Prints JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -11,6 +11,7 @@ mod inputs;
 mod lab;
 mod locks;
 mod logs;
+mod metrics;
 mod node;
 mod nodes;
 mod output;

@@ -40,8 +40,12 @@ pub(crate) async fn node(
     teller.look(&node.engine, None).await?;
     let taken = node.engine.take_over(ClaimScope::All).await?;
     if output.json() {
-        output.object(&json!({ "type": "node", "taken_over": taken }));
+        let metrics = node.metrics;
+        output.object(&json!({ "type": "node", "taken_over": taken, "metrics": metrics }));
     } else {
+        if let Some(address) = node.metrics {
+            output.line(format_args!("metrics: http://{address}/metrics"));
+        }
         output.line(format_args!(
             "works: carries runs on ({taken} taken over) and fires schedules, until Ctrl-C"
         ));

@@ -1,6 +1,6 @@
 //! A node in this process: the engine, and the lab if its runs need one.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use rackwright_engine::{Config, Engine, store::Store};
 use rackwright_lab::{Lab, LabError, LabOptions};
@@ -10,7 +10,7 @@ use crate::{
     credentials::{Credentials, OwnCredentials},
     exit::{Exit, Failure, Outcome},
     home::Home,
-    workflows,
+    metrics, workflows,
 };
 
 /// What runs act on beside their workflow. It stands in their labels, so that they can be resumed
@@ -89,6 +89,8 @@ pub(crate) fn lab_failure(error: LabError) -> Failure {
 pub(crate) struct Node {
     pub(crate) engine: Engine,
     lab: Option<Lab>,
+    /// Where Prometheus finds its metrics.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Node {
@@ -112,6 +114,10 @@ impl Node {
         store: Arc<dyn Store>,
         config: Config,
     ) -> Outcome<Self> {
+        let metrics = match common.metrics {
+            Some(address) => Some(metrics::serve(address).await?),
+            None => None,
+        };
         let types = workflows::device_types(home, site.device_types.as_deref())?;
         let credentials = match &lab {
             Some(lab) => Credentials::Lab(lab.credentials()),
@@ -125,7 +131,7 @@ impl Node {
             .config(config)
             .build()
             .await?;
-        Ok(Self { engine, lab })
+        Ok(Self { engine, lab, metrics })
     }
 
     /// Finishes or checkpoints what runs, and leaves.

@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::{
     attempt::Attempt,
@@ -18,6 +19,7 @@ use super::{
     plans::Deployed,
     random::Random,
     shared::{Identity, Seat, Shared},
+    telemetry::{self, StepSpan},
 };
 use crate::{
     calendar::Windows,
@@ -46,7 +48,12 @@ pub(crate) struct ActiveRun {
     /// Mail that was taken in since the run came into memory: a second look may bring it again.
     pub(super) seen_mail: HashSet<InboxId>,
     pub(super) acks: Vec<Ack>,
-    pub(super) attempts: Vec<Attempt>,
+    /// Attempts that have ended in this turn.
+    pub(super) ended: Vec<Attempt>,
+    /// What is under way for a task: one at a time.
+    pub(super) attempts: BTreeMap<TaskRef, Attempt>,
+    pub(super) span: Span,
+    pub(super) steps: BTreeMap<TaskRef, StepSpan>,
     pub(super) create: Option<Box<NewRun>>,
     pub(super) started: Option<oneshot::Sender<Result<Started, StepError>>>,
     /// The epoch at which the run was claimed.
@@ -66,6 +73,8 @@ pub(crate) struct ActiveRun {
 pub(super) struct Pending {
     pub(super) commands: Vec<Command>,
     pub(super) acks: Vec<Ack>,
+    /// They give their places up when this is dropped.
+    _ended: Vec<Attempt>,
     pub(super) status: RunStatus,
     /// The run leaves the memory.
     pub(super) leaves: bool,
@@ -78,6 +87,7 @@ impl ActiveRun {
         next_seq: u64,
         (identity, seat): (Identity, Seat),
     ) -> Self {
+        let span = telemetry::run_span(&state.created);
         Self {
             deployed,
             state,
@@ -90,7 +100,10 @@ impl ActiveRun {
             consumed: Vec::new(),
             seen_mail: HashSet::new(),
             acks: Vec::new(),
-            attempts: Vec::new(),
+            ended: Vec::new(),
+            attempts: BTreeMap::new(),
+            span,
+            steps: BTreeMap::new(),
             create: None,
             started: None,
             claim_epoch: 1,
@@ -141,6 +154,7 @@ impl ActiveRun {
         let mut pending = Pending {
             commands: turn.commands,
             acks: std::mem::take(&mut self.acks),
+            _ended: std::mem::take(&mut self.ended),
             status,
             leaves: status.is_ended() || parks,
         };
@@ -292,7 +306,7 @@ impl ActiveRun {
     pub(super) fn was_stopped(&self, input: &Input) -> bool {
         match input {
             Input::AttemptEnded { task, result: Err(_), .. } => {
-                self.attempts.iter().any(|it| it.task == *task && it.stop.is_cancelled())
+                self.attempts.get(task).is_some_and(|it| it.stop.is_cancelled())
             }
             Input::AttemptEnded { result: Ok(_), .. }
             | Input::AttemptLost { .. }
@@ -316,24 +330,31 @@ impl ActiveRun {
         }
     }
 
-    pub(super) fn remove_attempt(&mut self, task: TaskRef) {
-        self.attempts.retain(|attempt| attempt.task != task);
+    /// An attempt has ended, and the machine knows.
+    pub(super) fn attempt_ended(&mut self, task: TaskRef) {
+        let phase = self.state.execution(task).map(|it| &it.phase);
+        let ended = |step: &StepSpan| phase.is_none_or(|phase| step.ends(phase));
+        if self.steps.get(&task).is_some_and(ended) {
+            self.steps.remove(&task);
+        }
     }
 
     /// Takes back what waits for its turn on this node and has not begun.
     pub(super) fn recall(&self) {
-        self.attempts.iter().for_each(Attempt::recall);
+        self.attempts.values().for_each(Attempt::recall);
     }
 
     /// Tells an attempt to stop, unless it must not be interrupted.
     pub(super) fn stop(&self, task: TaskRef) {
-        self.attempts.iter().filter(|it| it.task == task).for_each(Attempt::stop);
+        if let Some(attempt) = self.attempts.get(&task) {
+            attempt.stop();
+        }
     }
 
     /// The run is not ours any more: attempts lose the fence at once, then their life.
     pub(super) fn lose(&self) {
         self.owned.store(false, Ordering::SeqCst);
-        for attempt in &self.attempts {
+        for attempt in self.attempts.values() {
             attempt.stop.cancel();
             attempt.abort.abort();
         }

@@ -104,11 +104,15 @@ impl Shard {
             return;
         }
         let stopped = self.draining && run.was_stopped(&input);
+        let mut ended = None;
         match &input {
             Input::AttemptEnded { task, .. }
             | Input::AttemptLost { task, .. }
             | Input::Observed { task, .. }
-            | Input::Revoked { task, .. } => run.remove_attempt(*task),
+            | Input::Revoked { task, .. } => {
+                run.ended.extend(run.attempts.remove(task));
+                ended = Some(*task);
+            }
             Input::Claim { .. }
             | Input::Save { .. }
             | Input::Hold { .. }
@@ -147,6 +151,9 @@ impl Shard {
             return;
         }
         self.feed(id, input);
+        if let (Some(task), Some(run)) = (ended, self.runs.get_mut(&id)) {
+            run.attempt_ended(task);
+        }
     }
 
     /// A report waits for the next commit of its run, but not for long.

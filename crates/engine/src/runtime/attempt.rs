@@ -2,17 +2,26 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use serde_json::Value;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
-use super::{host::Host, limits::Limits, message::Message, payload, pulse::Pulse, shared::Shared};
+use super::{
+    host::Host,
+    limits::Limits,
+    message::Message,
+    payload,
+    pulse::Pulse,
+    shared::Shared,
+    telemetry::{self, Attempting},
+};
 use crate::{
     machine::{Call, Input, TaskRef},
     model::{ErrorClass, RunId, StepError},
@@ -21,7 +30,6 @@ use crate::{
 
 /// An attempt or observation under way on this node.
 pub(super) struct Attempt {
-    pub(super) task: TaskRef,
     pub(super) stop: CancellationToken,
     pub(super) abort: AbortHandle,
     pub(super) uninterruptible: bool,
@@ -47,7 +55,12 @@ impl Attempt {
 /// Whether an attempt has begun: it waits for its turn first, and what waits can be taken back
 /// without a trace at the target.
 #[derive(Debug, Default)]
-struct Stage(AtomicU8);
+struct Stage {
+    now: AtomicU8,
+    /// Its place among the attempts under way, once it has one. Kept until its end is durable: this
+    /// bounds what a crash makes anybody do again.
+    place: OnceLock<OwnedSemaphorePermit>,
+}
 
 impl Stage {
     const WAITS: u8 = 0;
@@ -57,11 +70,11 @@ impl Stage {
 
     /// From waiting to something else; whether it still waited.
     fn leave(&self, to: u8) -> bool {
-        self.0.compare_exchange(Self::WAITS, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.now.compare_exchange(Self::WAITS, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
     fn is_recalled(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == Self::RECALLED
+        self.now.load(Ordering::SeqCst) == Self::RECALLED
     }
 }
 
@@ -74,6 +87,14 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
+    fn as_str(&self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Observe => "observe",
+            Self::Revoke(_) => "revoke",
+        }
+    }
+
     /// What is said of a call that came to nothing.
     fn refused(&self, task: TaskRef, attempt: u32, error: StepError) -> Input {
         match self {
@@ -99,14 +120,17 @@ pub(super) fn spawn(
     shared: &Arc<Shared>,
     run: RunId,
     (owned, life): (Arc<AtomicBool>, u64),
-    call: Call,
-    purpose: Purpose,
+    (call, purpose): (Call, Purpose),
+    around: &Span,
 ) -> Attempt {
     let stop = CancellationToken::new();
     let executor = shared.registry.get(&call.uses).cloned();
     let uninterruptible = executor.as_ref().is_some_and(|it| it.describe().uninterruptible);
-    let task = call.task;
     let stage = Arc::new(Stage::default());
+    if purpose == Purpose::Run && call.attempt > 1 {
+        telemetry::retried(&call.uses);
+    }
+    let span = telemetry::attempt_span(around, purpose.as_str(), &call);
     let worker = Worker {
         shared: Arc::clone(shared),
         run,
@@ -117,8 +141,8 @@ pub(super) fn spawn(
         call,
         purpose,
     };
-    let handle = tokio::spawn(worker.work(executor));
-    Attempt { task, stop, abort: handle.abort_handle(), uninterruptible, stage }
+    let handle = tokio::spawn(worker.work(executor).instrument(span));
+    Attempt { stop, abort: handle.abort_handle(), uninterruptible, stage }
 }
 
 struct Worker {
@@ -134,63 +158,80 @@ struct Worker {
 
 impl Worker {
     async fn work(self, executor: Option<Arc<dyn DynExecutor>>) {
-        let Self { shared, run, owned, life, stop, stage, call, purpose } = self;
-        let from = Arc::clone(&owned);
-        let (task, attempt) = (call.task, call.attempt);
+        let said = match (self.begin().await, executor) {
+            (false, _) => self.purpose.not_begun(&self.stage, self.call.task, self.call.attempt),
+            (true, None) => self.refused(StepError::permanent(
+                "engine.unknown_executor",
+                format!("this node has no executor `{}`", self.call.uses),
+            )),
+            (true, Some(executor)) => self.perform(&*executor).await,
+        };
+        self.shared.tell(self.run, input(self.run, said, self.owned));
+    }
+
+    /// Waits for a place among the attempts under way; false: told to stop, or taken back, before.
+    async fn begin(&self) -> bool {
+        let _waiting = telemetry::waiting();
         let permit = tokio::select! {
             biased;
-            () = stop.cancelled() => None,
-            permit = shared.permits.acquire() => permit.ok(),
+            () = self.stop.cancelled() => return false,
+            permit = Arc::clone(&self.shared.permits).acquire_owned() => permit,
         };
-        if permit.is_none() || !stage.leave(Stage::BEGUN) {
-            let said = purpose.not_begun(&stage, task, attempt);
-            return shared.tell(run, input(run, said, from));
-        }
-        let Some(executor) = executor else {
-            let error = StepError::permanent(
-                "engine.unknown_executor",
-                format!("this node has no executor `{}`", call.uses),
-            );
-            return shared.tell(run, input(run, purpose.refused(task, attempt, error), from));
-        };
-        // While the lease can't be renewed nothing can be done: wait for it, or for its loss.
-        while !shared.lease.allows(life) {
-            if shared.lease.life() != life || stop.is_cancelled() {
+        // The semaphore is never closed, and the place is taken here only.
+        let _ = permit.map(|permit| self.stage.place.set(permit));
+        self.stage.leave(Stage::BEGUN)
+    }
+
+    fn refused(&self, error: StepError) -> Input {
+        self.purpose.refused(self.call.task, self.call.attempt, error)
+    }
+
+    /// While the lease can't be renewed nothing can be done: wait for it, or for its loss.
+    async fn lease(&self) {
+        while !self.shared.lease.allows(self.life) {
+            if self.shared.lease.life() != self.life || self.stop.is_cancelled() {
                 break;
             }
             tokio::time::sleep(LEASE).await;
         }
+    }
+
+    async fn perform(&self, executor: &dyn DynExecutor) -> Input {
+        let Self { shared, run, call, purpose, .. } = self;
+        let (task, attempt) = (call.task, call.attempt);
+        self.lease().await;
+        let counted = Attempting::new(&call.uses);
         let deadline = call.timeout.map(|timeout| Instant::now() + timeout);
-        let runs = purpose == Purpose::Run;
+        let runs = *purpose == Purpose::Run;
         let may_hold = runs.then(|| executor.describe().revocable);
         // What only looks or revokes has the time of an attempt, and need give no signs.
         let pulse = Pulse::new(call.heartbeat.filter(|_| runs));
-        let host = Host::new(Arc::clone(&shared), (owned, life), task, may_hold, pulse);
-        let host = Arc::new(host);
-        let info = AttemptInfo {
-            run,
+        let owner = (Arc::clone(&self.owned), self.life);
+        let host = Arc::new(Host::new(Arc::clone(shared), owner, task, may_hold, pulse));
+        let info = Arc::new(AttemptInfo {
+            run: *run,
             path: call.path.clone(),
             attempt,
             deadline,
             saved: call.saved.as_deref().cloned(),
-        };
-        let info = Arc::new(info);
+        });
         let context = StepContext::new(
             Arc::clone(&info),
             Arc::clone(&host) as Arc<dyn StepHost>,
-            stop.clone(),
+            self.stop.clone(),
         );
-        let limits = Limits { deadline, stop, pulse: &host.pulse, call: &call, shared: &shared };
+        let limits = Limits { deadline, stop: self.stop.clone(), pulse: &host.pulse, call, shared };
         let max = shared.config.max_payload;
-        let message = match purpose {
+        match purpose {
             Purpose::Run => {
                 let about = executor.describe();
                 let work = executor.run(&context, call.input.clone());
                 let late = |report| host.tell_report(&info, report);
                 let patience = if about.uninterruptible { Some(late) } else { None };
                 let result = limits.bound(work, about.effect, patience).await;
-                let result = result.and_then(|output| payload::output(&call, output, max));
+                let result = result.and_then(|output| payload::output(call, output, max));
                 let result = result.map_err(|error| host.name_subtask(error).within(max));
+                counted.ended(result.as_ref().err());
                 match result {
                     // Nobody may say what became of it but the target itself.
                     Err(error) if error.code == FENCED => Input::AttemptLost { task, attempt },
@@ -200,17 +241,16 @@ impl Worker {
             Purpose::Observe => {
                 let work = executor.observe(&context, call.input.clone());
                 let result = limits.bound(work, Effect::Read, None::<fn(SubtaskReport)>).await;
-                let result = result.and_then(|seen| payload::seen(&call, seen, max));
+                let result = result.and_then(|seen| payload::seen(call, seen, max));
                 Input::Observed { task, result: result.map_err(|error| error.within(max)) }
             }
             Purpose::Revoke(held) => {
-                let work = revoke(&*executor, &context, &call.input, held);
+                let work = revoke(executor, &context, &call.input, held);
                 let result =
                     limits.bound(work, Effect::Idempotent, None::<fn(SubtaskReport)>).await;
                 Input::Revoked { task, result: result.map_err(|error| error.within(max)) }
             }
-        };
-        shared.tell(run, input(run, message, from));
+        }
     }
 }
 
@@ -219,7 +259,7 @@ async fn revoke(
     executor: &dyn DynExecutor,
     context: &StepContext,
     input: &Value,
-    held: Vec<Holding>,
+    held: &[Holding],
 ) -> Result<(), StepError> {
     let mut result = Ok(());
     for holding in held.iter().rev() {

@@ -19,7 +19,8 @@ pub struct Config {
     pub poll: Duration,
     /// A run that has nothing to do for longer leaves the memory.
     pub park_after: Duration,
-    /// Attempts and observations under way at once.
+    /// Attempts and observations under way at once, those included whose end is being committed:
+    /// a crash leaves no more of them to be made, or looked at, again.
     pub max_in_flight: usize,
     /// How many runs the node has in memory before it takes over no more; what it starts itself is
     /// not refused. Bounds the memory when very many runs are due at once.

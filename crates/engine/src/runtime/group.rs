@@ -2,12 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{
     active::Pending,
     message::{Message, Started},
     recovery,
     shard::Shard,
     shared::Live,
+    telemetry,
 };
 use crate::{
     model::{RunId, RunStatus},
@@ -75,13 +78,18 @@ impl Shard {
         let life = self.shared.lease.life();
         let mut pause = Duration::from_millis(20);
         loop {
+            let began = Instant::now();
             match self.writer.commit(batch).await {
                 Err(error) if error.is_transient() && self.may_insist(life) => {
                     tracing::warn!(%error, "commit failed; trying again");
+                    telemetry::commit_retried();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }
-                outcome => return outcome,
+                outcome => {
+                    telemetry::committed(began.elapsed(), batch.len());
+                    return outcome;
+                }
             }
         }
     }
@@ -106,6 +114,9 @@ impl Shard {
             AppendOutcome::Committed => {
                 if let Some(run) = self.runs.get_mut(&id) {
                     run.next_seq += 1;
+                    if append.create.is_some() {
+                        telemetry::run_started(&run.state.created.workflow);
+                    }
                     if let Some(started) = run.started.take() {
                         let _ = started.send(Ok(Started { run: id, fresh: true }));
                     }

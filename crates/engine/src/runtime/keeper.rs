@@ -1,7 +1,7 @@
 //! The node's housekeeping: the lease, and what other processes left for it to do.
 
 use std::{
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use super::{
     message::Message,
     recovery, schedules,
     shared::{Identity, Shared},
+    telemetry,
 };
 use crate::store::{Renewal, StoreError};
 
@@ -36,7 +37,10 @@ pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
             }
             Ok(Renewal::Lost) => start_over(&shared).await,
             // Until two thirds of the lease are over there is time to try again.
-            Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+            Err(error) => {
+                tracing::warn!(%error, "the lease could not be renewed");
+                telemetry::renewal_failed();
+            }
         }
     }
 }
@@ -45,6 +49,7 @@ pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
 /// new one.
 async fn start_over(shared: &Arc<Shared>) {
     tracing::error!("the lease ran out: this node gives up its runs and joins anew");
+    telemetry::lease_lost();
     shared.lease.lost();
     shared.tell_all(|| Message::Abandon);
     if let Err(error) = join(shared).await {
@@ -120,6 +125,7 @@ async fn rest(shared: &Shared) {
 const SHORTEST_REST: Duration = Duration::from_millis(20);
 
 async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    telemetry::active(shared.active.load(Ordering::Relaxed));
     // Before mail is read and runs are taken, so that they see what it may be about.
     shared.read_windows().await?;
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {

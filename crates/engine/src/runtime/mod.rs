@@ -25,6 +25,7 @@ mod retention;
 mod schedules;
 mod shard;
 mod shared;
+pub mod telemetry;
 mod windows;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -91,7 +92,7 @@ impl Node {
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
             plans: plans::Plans::new(config.executor_limits.clone()),
-            permits: Semaphore::new(config.max_in_flight),
+            permits: Arc::new(Semaphore::new(config.max_in_flight)),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,
             known_windows: windows::KnownWindows::default(),

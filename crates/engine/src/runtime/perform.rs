@@ -7,6 +7,7 @@ use super::{
     message::{Message, Start},
     plans::PlanUnavailable,
     shard::Shard,
+    telemetry::{self, StepSpan},
 };
 use crate::{
     machine::{Call, Command, Created, Input, LockHolding, ParentLink, StepRef},
@@ -32,8 +33,13 @@ impl Shard {
             Command::StartChild { step, run, workflow, version, input, held, again } => {
                 self.start_child(id, step, (run, workflow, version, input, held), again);
             }
+            Command::Ended { status } => {
+                if let Some(run) = self.runs.get(&id) {
+                    telemetry::run_ended(&run.state.created.workflow, status);
+                }
+            }
             // Told with the commit; see `ActiveRun::messages`.
-            Command::StopChild { .. } | Command::TellChild { .. } | Command::Ended { .. } => {}
+            Command::StopChild { .. } | Command::TellChild { .. } => {}
         }
     }
 
@@ -44,8 +50,10 @@ impl Shard {
         }
         let Some(run) = self.runs.get_mut(&id) else { return };
         let owner = (Arc::clone(&run.owned), run.identity.life);
-        let attempt = attempt::spawn(&self.shared, id, owner, call, purpose);
-        run.attempts.push(attempt);
+        let task = call.task;
+        let step = run.steps.entry(task).or_insert_with(|| StepSpan::new(&run.span, &call));
+        let attempt = attempt::spawn(&self.shared, id, owner, (call, purpose), &step.span);
+        run.attempts.insert(task, attempt);
     }
 
     fn start_child(

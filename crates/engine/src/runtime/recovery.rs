@@ -15,6 +15,7 @@ use super::{
     message::Message,
     plans::{Deployed, PlanUnavailable},
     shared::{Identity, Seat, Shared},
+    telemetry,
 };
 use crate::{
     machine::{Event, fold},
@@ -39,7 +40,10 @@ pub(super) async fn claim_all(
         if room == 0 || !shared.is_current(identity) {
             return Ok(total);
         }
+        let asked = Instant::now();
         let claims = shared.store.claim(identity.node, scope, room).await?;
+        let orphans = claims.iter().filter(|claim| claim.taken_from.is_some()).count();
+        telemetry::claimed(asked.elapsed(), claims.len(), orphans);
         if claims.is_empty() {
             return Ok(total);
         }
@@ -95,6 +99,7 @@ pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError
             return Err(error);
         }
     };
+    let now = shared.clock.now();
     for claim in claims {
         let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
         let rows = journals.remove(&claim.run).unwrap_or_default();
@@ -117,6 +122,9 @@ pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError
             Ok(run) => {
                 let mail = mail.remove(&claim.run).unwrap_or_default();
                 shared.clear_stuck(claim.run);
+                if let Some(due) = run.next_timer().filter(|due| *due <= now) {
+                    telemetry::due_run_taken(now.since(due));
+                }
                 shared.tell(claim.run, Message::Adopt { run: Box::new(run), mail });
             }
             Err(reason) => shared.set_stuck(claim.run, reason),

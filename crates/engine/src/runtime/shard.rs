@@ -217,15 +217,18 @@ impl Shard {
     fn drain(&mut self) {
         self.draining = true;
         for run in self.runs.values() {
-            run.attempts.iter().for_each(Attempt::stop);
+            run.attempts.values().for_each(Attempt::stop);
         }
     }
 
     fn abort_attempts(&mut self) {
         for run in self.runs.values_mut() {
-            for attempt in run.attempts.extract_if(.., |attempt| !attempt.uninterruptible) {
-                attempt.abort.abort();
-            }
+            run.attempts.retain(|_, attempt| {
+                if !attempt.uninterruptible {
+                    attempt.abort.abort();
+                }
+                attempt.uninterruptible
+            });
         }
     }
 

@@ -65,7 +65,8 @@ pub(crate) struct Shared {
     /// Claimed, and not handed to a shard yet.
     pub(super) claimed: Mutex<Vec<Claimed>>,
     pub(crate) plans: Plans,
-    pub(crate) permits: Semaphore,
+    /// One for each attempt whose end is not durable yet.
+    pub(super) permits: Arc<Semaphore>,
     pub(crate) live: broadcast::Sender<Live>,
     pub(crate) shards: Vec<mpsc::UnboundedSender<Message>>,
     /// The maintenance windows, as they were read last.

@@ -47,7 +47,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Whether it is in effect.
+    /// Whether it is in effect now. Under virtual time this is asked inside of the simulation: out
+    /// of it the clock is the machine's.
     pub fn is_done(&self) -> bool {
         self.done_at <= Instant::now()
     }
@@ -69,7 +70,7 @@ impl Device {
         self.state().places.get(&(run, path.to_owned())).cloned().unwrap_or_default()
     }
 
-    /// How often it was changed in all, and how many changes are in effect.
+    /// How often it was changed in all, and how many changes are in effect: see [`Job::is_done`].
     pub fn total(&self) -> (u64, u64) {
         let state = self.state();
         let writes = state.places.values().map(|place| u64::from(place.writes)).sum();

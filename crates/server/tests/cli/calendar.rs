@@ -1,11 +1,25 @@
 //! Windows, schedules, and the node that goes on.
 
-use std::io::Read;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+};
 
 use crate::{
     interrupted::signal,
     support::{SUM, Sandbox, has, objects, stderr, stdout},
 };
+
+/// What a server answers to a GET.
+fn fetch(url: &str) -> String {
+    let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let ask = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
 
 #[test]
 fn windows_are_made_listed_and_removed() {
@@ -103,7 +117,11 @@ fn a_node_fires_a_schedule_and_stops_gently() {
     has(&stdout(&sandbox.rackwright(&add).code(0)), &["schedule yearly: next"]);
     sandbox.rackwright(&["schedules", "pause", "yearly"]).code(0);
     has(&stdout(&sandbox.rackwright(&["schedules", "list"]).code(0)), &["yearly  sum", "paused"]);
-    let mut node = sandbox.spawn(&["node"]);
+    let mut node = sandbox.spawn(&["node", "--metrics", "127.0.0.1:0"]);
+    let mut said = BufReader::new(node.stdout.take().unwrap());
+    let mut told = String::new();
+    said.read_line(&mut told).unwrap();
+    let metrics = told.trim().strip_prefix("metrics: ").unwrap().to_owned();
     sandbox.rackwright(&["schedules", "run-now", "yearly"]).code(0);
     let run = Sandbox::until("the run of the schedule", || {
         sandbox.last_run().filter(|run| run["outcome"]["status"] == "completed")
@@ -113,10 +131,13 @@ fn a_node_fires_a_schedule_and_stops_gently() {
         let told = stdout(&sandbox.rackwright(&["schedules", "show", "yearly"]).code(0));
         told.contains("started   1 runs").then_some(())
     });
+    has(
+        &fetch(&metrics),
+        &["rackwright_runs_ended_total{workflow=\"sum\",status=\"completed\"} 1"],
+    );
     signal(&node, "TERM");
     assert!(node.wait().unwrap().success());
-    let mut told = String::new();
-    node.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    said.read_to_string(&mut told).unwrap();
     has(&told, &["works: carries runs on", "(schedule yearly)", "stops:"]);
     sandbox.rackwright(&["schedules", "resume", "yearly"]).code(0);
     let shown = objects(&sandbox.rackwright(&["schedules", "list", "--json"]).code(0));
