@@ -46,6 +46,7 @@ fn row(run: RunId, seq: u64) -> Append {
         consumed: Vec::new(),
         send: Vec::new(),
         locks: Vec::new(),
+        tasks: Vec::new(),
         blobs: Vec::new(),
     }
 }

@@ -15,7 +15,7 @@ pub mod testing;
 
 pub use api::{Client, Engine, EngineBuilder, EngineError, Heard, RunHandle, RunRequest, Sent};
 pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};
-pub use runtime::{Config, Outcome};
+pub use runtime::{Config, Outcome, Worker, WorkerBuilder};
 pub use step::{
     Credential, Describe, Effect, Executor, Holding, Observation, Registry, StaticCredentials,
     StepContext, executor_fn,

@@ -89,6 +89,8 @@ pub(crate) enum Command {
     },
     /// Works until Ctrl-C: carries on the runs of the store and fires schedules. Or looks after nodes
     Node(NodeArguments),
+    /// Works until Ctrl-C for pools: makes the calls of steps that are left to them
+    Worker(WorkerArguments),
     /// Maintenance windows: when steps and runs that ask for one may begin
     Windows {
         #[command(subcommand)]
@@ -204,6 +206,19 @@ pub(crate) struct NodeArguments {
     /// How many runs it takes at most
     #[arg(long, value_name = "N")]
     pub(crate) capacity: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArguments {
+    /// The pool, as steps name it in `pool`; may be repeated
+    #[arg(long = "pool", value_name = "NAME", required = true)]
+    pub(crate) pools: Vec<String>,
+    /// Its name, for people [default: worker-PID]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// How many calls it makes at once
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) slots: usize,
 }
 
 #[derive(Debug, Subcommand)]

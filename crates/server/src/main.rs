@@ -26,6 +26,7 @@ mod steps;
 mod tree;
 mod validate;
 mod windows;
+mod worker;
 mod workflows;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ async fn perform(cli: Cli, output: &Output, logs: &logs::Logs) -> Outcome<Exit> 
         Command::Runs { command } => runs::runs(common, command, output, logs).await,
         Command::Schedules { command } => schedules::schedules(common, command, output).await,
         Command::Node(arguments) => node::node(common, arguments, output).await,
+        Command::Worker(arguments) => worker::worker(common, arguments, output).await,
         Command::Windows { command } => windows::windows(common, command, output).await,
         Command::Locks { command } => locks::locks(common, command, output).await,
         Command::Resume(arguments) => resume::resume(common, arguments, output, logs).await,

@@ -106,7 +106,22 @@ fn calls(workflow: Workflow, kid: &Workflow) -> Workflow {
     let version = json!(kid.version());
     let mut value = json!(workflow);
     put_version(&mut value, &version);
+    drop_pools(&mut value);
     serde_json::from_value(value).unwrap_or(workflow)
+}
+
+/// There are no workers here: a step that is left to a pool is made by its node.
+fn drop_pools(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.contains_key("uses") {
+                fields.remove("pool");
+            }
+            fields.values_mut().for_each(drop_pools);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_pools),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn put_version(value: &mut Value, version: &Value) {

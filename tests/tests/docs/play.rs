@@ -28,6 +28,8 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
         Engine::builder().store("memory:").registry(registry(&calls)).label("site", "ams1");
     let engine = engine.build().await;
     let engine = engine.map_err(|error| wrong(error.to_string()))?;
+    let worker = engine.worker("ams1").poll(Duration::from_millis(10)).start().await;
+    let worker = worker.map_err(|error| wrong(error.to_string()))?;
     let played = async {
         for (name, window) in &example.windows {
             let window: Window = serde_json::from_value(window.clone())
@@ -52,6 +54,7 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
         Ok(outcome) => outcome.map_err(|error: EngineError| wrong(error.to_string()))?,
         Err(_) => return Err(wrong("it does not come to its end".to_owned())),
     };
+    worker.shutdown().await;
     engine.shutdown().await.map_err(|error| wrong(error.to_string()))?;
     judge(example, &outcome, &calls.paths()).map_err(wrong)
 }

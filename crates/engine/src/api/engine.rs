@@ -15,7 +15,7 @@ use crate::{
     load::Bundle,
     machine::Created,
     model::{RunId, StepError, Version, Workflow, check_payload},
-    runtime::{Config, Deployed, Message, Node, Start, Started},
+    runtime::{Config, Deployed, Message, Node, Start, Started, Worker, WorkerBuilder},
     step::{CredentialSource, Executor, NoCredentials, Registry},
     store::{ClaimScope, Store, open},
 };
@@ -177,6 +177,13 @@ impl Engine {
         &self.node.shared.registry
     }
 
+    /// A worker of a pool in this process, with the engine's executors and credentials; see
+    /// [`Worker`]. It goes on when the engine has stopped.
+    pub fn worker(&self, pool: impl Into<String>) -> WorkerBuilder {
+        let store = Arc::clone(&self.node.shared.store);
+        Worker::builder(store).beside(&self.node.shared).pool(pool)
+    }
+
     /// Waits until somebody wants this node empty, and it is. See [`Client::drain`].
     pub async fn drained(&self) {
         while !self.node.shared.is_drained() {
@@ -318,6 +325,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn limit_executor(mut self, executor: impl Into<String>, max: u32) -> Self {
         self.config.executor_limits.insert(executor.into(), max.max(1));
+        self
+    }
+
+    /// At most `max` steps that are left to this pool are in its queue or under way at the same
+    /// time, counted over all nodes that set the limit; the others wait. Cleanups and undos don't.
+    #[must_use]
+    pub fn limit_pool(mut self, pool: impl Into<String>, max: u32) -> Self {
+        self.config.pool_limits.insert(pool.into(), max.max(1));
         self
     }
 

@@ -1,7 +1,12 @@
 //! Nodes as people see them.
 
-use super::{Client, EngineError};
-use crate::store::NodeStatus;
+use super::{Client, EngineError, RunView};
+use crate::{
+    machine::{StepRef, TaskRef},
+    model::RunId,
+    runtime::task_name,
+    store::{NodeStatus, TaskRecord},
+};
 
 impl Client {
     /// The nodes that are known, the living ones and those that died and still own runs.
@@ -10,6 +15,18 @@ impl Client {
     /// What the store says.
     pub async fn nodes(&self) -> Result<Vec<NodeStatus>, EngineError> {
         Ok(self.store.nodes().await?)
+    }
+
+    /// The calls that are left to workers of pools, of a run or of all, the oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn pool_tasks(
+        &self,
+        run: Option<RunId>,
+        limit: u32,
+    ) -> Result<Vec<TaskRecord>, EngineError> {
+        Ok(self.store.pools().tasks(run, limit).await?)
     }
 
     /// Empties a node, by its name, its id or the beginning of its id: from now on it takes nothing
@@ -62,6 +79,16 @@ impl Client {
             }
         }
         Ok(named)
+    }
+}
+
+impl RunView {
+    /// The path of a call that is left to a pool, by its name in the store.
+    pub fn path_of_task(&self, name: &str) -> Option<String> {
+        let number: u32 = name.split('/').next()?.parse().ok()?;
+        self.state.steps.get(number as usize)?;
+        let task = TaskRef::all_of(StepRef(number)).find(|task| task_name(*task) == name)?;
+        Some(self.state.task_path(&self.plan, task))
     }
 }
 

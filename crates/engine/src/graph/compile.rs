@@ -154,7 +154,12 @@ impl Compiler<'_> {
         let when = step.when.as_ref().map(|when| self.predicate(when)).transpose()?;
         let window = step.window.as_ref().map(|it| self.window(it)).transpose()?;
         let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
+        let cleanup = cleanup.map(|mut plan| {
+            plan.task.pool.clone_from(&step.pool);
+            plan
+        });
         let undo = step.undo.as_ref().map(|undo| self.undo(undo)).transpose()?;
+        let undo = undo.map(|plan| TaskPlan { pool: step.pool.clone(), ..plan });
         let next = step.next.as_ref().map(|next| self.jump(scope, next)).transpose()?;
         let is_task = matches!(step.kind, StepKind::Task { .. });
         let total_timeout = match &step.timeout {
@@ -195,7 +200,8 @@ impl Compiler<'_> {
                 let defaults = &self.workflow.defaults;
                 let retry = step.retry.as_ref().or(defaults.retry.as_ref());
                 let timeout = step.timeout.as_ref().or(defaults.timeout.as_ref());
-                KindPlan::Task(self.task(uses, with, retry, timeout)?)
+                let task = self.task(uses, with, retry, timeout)?;
+                KindPlan::Task(TaskPlan { pool: step.pool.clone(), ..task })
             }
             StepKind::Map { map, body } => KindPlan::Map(self.map(map, body)?),
             StepKind::Rollout { rollout, body, gate } => {
@@ -401,6 +407,7 @@ impl Compiler<'_> {
                 .transpose()
                 .map_err(wrong)?,
             heartbeat: timeout.and_then(Timeout::heartbeat).map(|silence| silence.0),
+            pool: None,
         })
     }
 

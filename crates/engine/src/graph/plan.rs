@@ -259,6 +259,8 @@ pub struct TaskPlan {
     pub attempt_timeout: Option<SettingPlan<HumanDuration>>,
     /// How long an attempt may give no sign.
     pub heartbeat: Option<Duration>,
+    /// The pool whose workers make the call; none: the node that has the run.
+    pub pool: Option<String>,
 }
 
 /// An obligation.

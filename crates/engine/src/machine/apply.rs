@@ -143,7 +143,10 @@ impl RunState {
             // Step numbers are made from u32 counts, so they fit.
             let step = StepRef(u32::try_from(number).unwrap_or(u32::MAX));
             for task in TaskRef::all_of(step) {
-                if self.execution(task).is_some_and(|it| self.is_in_flight(task, &it.phase)) {
+                let flies =
+                    self.execution(task).is_some_and(|it| self.is_in_flight(task, &it.phase));
+                // What a worker of a pool does goes on, whoever owns the run.
+                if flies && !self.is_pooled(plan, task) {
                     self.set_phase(task, Phase::Interrupted);
                     self.todo.push_back(Todo::Recover(task));
                 }

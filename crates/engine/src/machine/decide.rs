@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -83,7 +84,7 @@ pub enum Command {
 }
 
 /// A call of an executor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// The step, or what it left to do.
     pub task: TaskRef,
@@ -101,6 +102,8 @@ pub struct Call {
     pub timeout: Option<Duration>,
     /// How long it may give no sign.
     pub heartbeat: Option<Duration>,
+    /// The pool whose workers make it; none: the node that has the run.
+    pub pool: Option<String>,
 }
 
 /// The outcome of a turn.
@@ -306,6 +309,7 @@ impl Pass<'_, '_> {
             saved: execution.and_then(|it| it.saved.clone()),
             timeout: timeout.map(|timeout| timeout.0),
             heartbeat: plan.heartbeat,
+            pool: plan.pool.clone(),
         }))
     }
 

@@ -24,6 +24,7 @@ mod items;
 mod lock;
 mod open;
 mod owed;
+mod pool;
 mod progress;
 mod ready;
 mod repeat;

@@ -108,6 +108,13 @@ impl WorkflowBuilder {
 
 /// What a step holds.
 impl Step {
+    /// The pool whose workers make its calls.
+    #[must_use]
+    pub fn pool(mut self, name: impl Into<String>) -> Self {
+        self.pool = Some(name.into());
+        self
+    }
+
     /// A lock that is held from the step's start to its end; may be a template.
     #[must_use]
     pub fn lock(mut self, name: impl Into<String>) -> Self {

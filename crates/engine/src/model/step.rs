@@ -43,6 +43,10 @@ pub struct Step {
     /// Limits that a slot of is held for as long as the step is under way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
+    /// The pool whose workers make its calls, cleanup and undo too, instead of the node that has
+    /// the run; tasks only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// What its failure means for its list.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_error: OnError,
@@ -71,6 +75,7 @@ impl Step {
             timeout: None,
             locks: Vec::new(),
             limits: Vec::new(),
+            pool: None,
             on_error: OnError::default(),
             cleanup: None,
             undo: None,

@@ -191,6 +191,7 @@ impl ActiveRun {
             consumed: std::mem::take(&mut self.consumed),
             send: self.messages(&pending.commands, shared.config.max_payload),
             locks,
+            tasks: self.task_changes(&pending.commands),
             blobs,
         };
         (Some(append), pending)

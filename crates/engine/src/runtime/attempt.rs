@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{sync::OwnedSemaphorePermit, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +80,8 @@ impl Stage {
 }
 
 /// What a call is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Purpose {
     Run,
     Observe,
@@ -96,7 +98,7 @@ impl Purpose {
     }
 
     /// What is said of a call that came to nothing.
-    fn refused(&self, task: TaskRef, attempt: u32, error: StepError) -> Input {
+    pub(super) fn refused(&self, task: TaskRef, attempt: u32, error: StepError) -> Input {
         match self {
             Self::Run => Input::AttemptEnded { task, attempt, result: Err(error) },
             Self::Observe => Input::Observed { task, result: Err(error) },
@@ -200,7 +202,6 @@ impl Worker {
         let Self { shared, run, call, purpose, .. } = self;
         let (task, attempt) = (call.task, call.attempt);
         self.lease().await;
-        let counted = Attempting::new(&call.uses);
         let deadline = call.timeout.map(|timeout| Instant::now() + timeout);
         let runs = *purpose == Purpose::Run;
         let may_hold = runs.then(|| executor.describe().revocable);
@@ -220,36 +221,51 @@ impl Worker {
             Arc::clone(&host) as Arc<dyn StepHost>,
             self.stop.clone(),
         );
-        let limits = Limits { deadline, stop: self.stop.clone(), pulse: &host.pulse, call, shared };
-        let max = shared.config.max_payload;
-        match purpose {
-            Purpose::Run => {
-                let about = executor.describe();
-                let work = executor.run(&context, call.input.clone());
-                let late = |report| host.tell_report(&info, report);
-                let patience = if about.uninterruptible { Some(late) } else { None };
-                let result = limits.bound(work, about.effect, patience).await;
-                let result = result.and_then(|output| payload::output(call, output, max));
-                let result = result.map_err(|error| host.name_subtask(error).within(max));
-                counted.ended(result.as_ref().err());
-                match result {
-                    // Nobody may say what became of it but the target itself.
-                    Err(error) if error.code == FENCED => Input::AttemptLost { task, attempt },
-                    result => Input::AttemptEnded { task, attempt, result },
-                }
+        let (stop, grace) = (self.stop.clone(), shared.config.stop_grace);
+        let limits = Limits { deadline, stop, pulse: &host.pulse, call, grace };
+        let late = |report| host.tell_report(&info, report);
+        let named = |error| host.name_subtask(error);
+        make(executor, &context, purpose, &limits, shared.config.max_payload, (late, named)).await
+    }
+}
+
+/// Makes a call within its bounds, and says how it ended.
+pub(super) async fn make(
+    executor: &dyn DynExecutor,
+    context: &StepContext,
+    purpose: &Purpose,
+    limits: &Limits<'_>,
+    max: usize,
+    (late, named): (impl FnOnce(SubtaskReport), impl FnOnce(StepError) -> StepError),
+) -> Input {
+    let call = limits.call;
+    let (task, attempt) = (call.task, call.attempt);
+    let counted = Attempting::new(&call.uses);
+    match purpose {
+        Purpose::Run => {
+            let about = executor.describe();
+            let work = executor.run(context, call.input.clone());
+            let patience = if about.uninterruptible { Some(late) } else { None };
+            let result = limits.bound(work, about.effect, patience).await;
+            let result = result.and_then(|output| payload::output(call, output, max));
+            let result = result.map_err(|error| named(error).within(max));
+            counted.ended(result.as_ref().err());
+            match result {
+                // Nobody may say what became of it but the target itself.
+                Err(error) if error.code == FENCED => Input::AttemptLost { task, attempt },
+                result => Input::AttemptEnded { task, attempt, result },
             }
-            Purpose::Observe => {
-                let work = executor.observe(&context, call.input.clone());
-                let result = limits.bound(work, Effect::Read, None::<fn(SubtaskReport)>).await;
-                let result = result.and_then(|seen| payload::seen(call, seen, max));
-                Input::Observed { task, result: result.map_err(|error| error.within(max)) }
-            }
-            Purpose::Revoke(held) => {
-                let work = revoke(executor, &context, &call.input, held);
-                let result =
-                    limits.bound(work, Effect::Idempotent, None::<fn(SubtaskReport)>).await;
-                Input::Revoked { task, result: result.map_err(|error| error.within(max)) }
-            }
+        }
+        Purpose::Observe => {
+            let work = executor.observe(context, call.input.clone());
+            let result = limits.bound(work, Effect::Read, None::<fn(SubtaskReport)>).await;
+            let result = result.and_then(|seen| payload::seen(call, seen, max));
+            Input::Observed { task, result: result.map_err(|error| error.within(max)) }
+        }
+        Purpose::Revoke(held) => {
+            let work = revoke(executor, context, &call.input, held);
+            let result = limits.bound(work, Effect::Idempotent, None::<fn(SubtaskReport)>).await;
+            Input::Revoked { task, result: result.map_err(|error| error.within(max)) }
         }
     }
 }

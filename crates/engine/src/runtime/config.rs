@@ -44,6 +44,9 @@ pub struct Config {
     /// How many steps of an executor are under way at the same time, on all nodes that say so.
     /// Their cleanups and undos are not counted: obligations don't wait.
     pub executor_limits: BTreeMap<String, u32>,
+    /// How many steps that are left to a pool are in its queue or under way at the same time, on
+    /// all nodes that say so; cleanups and undos are not counted.
+    pub pool_limits: BTreeMap<String, u32>,
     /// Which runs the node takes over; `None`: none, it only carries on what it started.
     pub claims: Option<ClaimScope>,
     /// A run whose owners died so many times in a row while it made no progress is taken over no
@@ -72,6 +75,7 @@ impl Default for Config {
             retention: None,
             retention_pause: Duration::from_mins(1),
             executor_limits: BTreeMap::new(),
+            pool_limits: BTreeMap::new(),
             claims: Some(ClaimScope::All),
             quarantine_after: Some(3),
             labels: BTreeMap::new(),

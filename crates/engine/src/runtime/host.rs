@@ -137,7 +137,7 @@ impl StepHost for Host {
 }
 
 /// Who can't take it away must not begin to use it.
-fn not_revocable(holding: &Holding) -> StepError {
+pub(super) fn not_revocable(holding: &Holding) -> StepError {
     let message = format!("an executor that can't revoke `{holding}` must not hold it");
     StepError::permanent("engine.not_revocable", message)
         .hint("declare `Describe::revocable()` and implement `Executor::revoke`")

@@ -131,6 +131,10 @@ async fn look_around(shared: &Arc<Shared>) -> Result<(), StoreError> {
     for run in shared.store.owned_with_inbox(shared.node(), 1000).await? {
         shared.tell(run, Message::Look(run));
     }
+    for run in shared.store.pools().reap_tasks().await? {
+        tracing::warn!(%run, "a worker of a pool was lost");
+        shared.tell(run, Message::Look(run));
+    }
     recovery::adopt_claimed(shared).await?;
     let scopes = shared.claims();
     if !scopes.is_empty() {

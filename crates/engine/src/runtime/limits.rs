@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{pulse::Pulse, shared::Shared};
+use super::pulse::Pulse;
 use crate::{
     machine::Call,
     model::{ErrorClass, HumanDuration, StepError},
@@ -23,7 +23,8 @@ pub(super) struct Limits<'a> {
     pub(super) stop: CancellationToken,
     pub(super) pulse: &'a Pulse,
     pub(super) call: &'a Call,
-    pub(super) shared: &'a Shared,
+    /// How long it may take to stop.
+    pub(super) grace: Duration,
 }
 
 impl Limits<'_> {
@@ -57,7 +58,7 @@ impl Limits<'_> {
                 patience(self.waiting(late.as_ref()));
                 Ok(work.await)
             }
-            None => tokio::time::timeout(self.shared.config.stop_grace, &mut work).await,
+            None => tokio::time::timeout(self.grace, &mut work).await,
         };
         match ended {
             Ok(Ok(Ok(done))) => Ok(done),

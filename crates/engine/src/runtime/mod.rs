@@ -18,6 +18,7 @@ mod message;
 mod payload;
 mod perform;
 mod plans;
+mod pool;
 mod pulse;
 mod random;
 mod recovery;
@@ -49,6 +50,8 @@ pub use message::Outcome;
 pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;
 pub use plans::PlanUnavailable;
+pub(crate) use pool::task_name;
+pub use pool::{Worker, WorkerBuilder};
 pub(crate) use schedules::{encode as encode_schedule, first_state};
 pub(crate) use shared::{Live, Shared};
 pub(crate) use windows::{WINDOW_MAIL, decode_windows};
@@ -91,7 +94,7 @@ impl Node {
             draining: Mutex::default(),
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
-            plans: plans::Plans::new(config.executor_limits.clone()),
+            plans: plans::Plans::new(config.executor_limits.clone(), config.pool_limits.clone()),
             permits: Arc::new(Semaphore::new(config.max_in_flight)),
             live: broadcast::channel(LIVE_EVENTS).0,
             shards: senders,

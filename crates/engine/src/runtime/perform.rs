@@ -17,6 +17,9 @@ use crate::{
 impl Shard {
     pub(super) fn perform(&mut self, id: RunId, command: Command) {
         match command {
+            // A worker makes it: it went into the queue with the commit.
+            Command::Run(call) | Command::Observe(call) | Command::Revoke(call, _)
+                if call.pool.is_some() => {}
             Command::Run(call) => self.call(id, call, Purpose::Run),
             Command::Observe(call) => self.call(id, call, Purpose::Observe),
             Command::Revoke(call, held) => self.call(id, call, Purpose::Revoke(held)),

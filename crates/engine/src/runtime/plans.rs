@@ -45,11 +45,13 @@ pub(crate) struct Plans {
     by_version: RwLock<HashMap<Version, Arc<Deployed>>>,
     /// How many steps of an executor are under way at the same time, on all nodes.
     limits: BTreeMap<String, u32>,
+    /// How many calls of a pool.
+    pools: BTreeMap<String, u32>,
 }
 
 impl Plans {
-    pub(crate) fn new(limits: BTreeMap<String, u32>) -> Self {
-        Self { by_version: RwLock::default(), limits }
+    pub(crate) fn new(limits: BTreeMap<String, u32>, pools: BTreeMap<String, u32>) -> Self {
+        Self { by_version: RwLock::default(), limits, pools }
     }
 
     /// Compiles a workflow and keeps its plan.
@@ -60,7 +62,7 @@ impl Plans {
     ) -> Result<Arc<Deployed>, PlanError> {
         let effect_of = |name: &str| registry.get(name).map(|it| it.describe().effect);
         let mut plan = compile(&workflow, &effect_of)?;
-        if !self.limits.is_empty() {
+        if !self.limits.is_empty() || !self.pools.is_empty() {
             self.limit(&mut plan);
         }
         let version = plan.version;
@@ -72,10 +74,15 @@ impl Plans {
     /// What a run asks for is in its journal, so that a fold does not depend on these limits.
     fn limit(&self, plan: &mut Plan) {
         for step in &mut plan.steps {
-            if let KindPlan::Task(task) = &step.kind
-                && let Some(max) = self.limits.get(&task.uses)
-            {
+            let KindPlan::Task(task) = &step.kind else { continue };
+            if let Some(max) = self.limits.get(&task.uses) {
                 LocksPlan::limit_executor(&mut step.locks, &task.uses, *max);
+            }
+            if let Some((pool, max)) =
+                task.pool.as_ref().and_then(|it| self.pools.get_key_value(it))
+            {
+                // No executor has a slash in its name.
+                LocksPlan::limit_executor(&mut step.locks, &format!("pool/{pool}"), *max);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, LockChange, RunStatus, StoreError};
+use super::{Blob, LockChange, RunStatus, StoreError, TaskChange};
 use crate::model::{NodeId, RunId, Timestamp, Version};
 
 /// Identifies a message in an inbox; grows in the order of arrival.
@@ -38,6 +38,8 @@ pub struct Append {
     pub send: Vec<Outgoing>,
     /// Locks that the turn asks for and gives up.
     pub locks: Vec<LockChange>,
+    /// Calls for pools that begin and are to stop.
+    pub tasks: Vec<TaskChange>,
     /// Large values that the events name: kept beside the journal.
     pub blobs: Vec<Blob>,
 }
@@ -156,6 +158,7 @@ impl Append {
             && self.consumed.is_empty()
             && self.send.is_empty()
             && self.locks.is_empty()
+            && self.tasks.is_empty()
             && self.blobs.is_empty()
     }
 
@@ -179,6 +182,7 @@ impl Append {
             new.check()?;
         }
         self.locks.iter().try_for_each(LockChange::check)?;
+        self.tasks.iter().try_for_each(TaskChange::check)?;
         self.send.iter().try_for_each(Outgoing::check)
     }
 }

@@ -1,6 +1,6 @@
 //! Where runs are kept: journals, runs, inboxes, leases and definitions.
 //!
-//! The store knows nothing of workflows. It keeps five promises, the same on every backend, and the
+//! The store knows nothing of workflows. It keeps six promises, the same on every backend, and the
 //! conformance suite (`tests/store`) holds each backend to them:
 //!
 //! * **An append happens whole or not at all.** The journal row, the change of the `runs` row, the
@@ -14,6 +14,8 @@
 //! * **Locks change with appends.** What an append asks for and gives up is done with it or not at
 //!   all, and whoever that lets through is granted and told in the same transaction. Two requests
 //!   that stand in each other's way are never granted at the same time.
+//! * **Calls for pools change with appends, too**, and end with the message that says how: a call
+//!   is never there without its start, nor its result with it still there.
 //! * **One owner.** A run has one owner at one epoch. A lease that has run out is never renewed.
 
 mod append;
@@ -33,6 +35,7 @@ mod postgres;
 mod record;
 mod sql;
 mod sqlite;
+mod task;
 
 use std::{sync::Arc, time::Duration};
 
@@ -56,6 +59,7 @@ pub use postgres::PostgresStore;
 pub(crate) use record::Archived;
 pub use record::{Claim, ClaimScope, Definition, InboxRow, JournalRow, RunFilter, RunRecord};
 pub use sqlite::SqliteStore;
+pub use task::{NewTask, TaskChange, TaskLease, TaskRecord, TaskStore};
 
 /// Commits appends. Owns its place in the store (a connection), and finds a new one when it breaks.
 #[async_trait]
@@ -86,6 +90,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Large values, and runs that are over.
     fn archive(&self) -> &dyn ArchiveStore;
+
+    /// Calls that workers of pools make.
+    fn pools(&self) -> &dyn TaskStore;
 
     /// What people do about nodes, and about runs that kill them.
     fn fleet(&self) -> &dyn FleetStore;

@@ -147,7 +147,8 @@ macro_rules! row_readers {
             model::{LockHolder, NodeId, RunId, Timestamp, Version},
             store::{
                 Blob, BlobHash, Claim, Definition, InboxId, InboxRow, JournalRow, LockRecord,
-                NodeRecord, NodeStatus, RunRecord, RunStatus, ScheduleRow, StoreError, WindowRow,
+                NodeRecord, NodeStatus, RunRecord, RunStatus, ScheduleRow, StoreError, TaskLease,
+                TaskRecord, WindowRow,
                 lock::{read_claims, read_step},
                 sql,
             },
@@ -309,6 +310,29 @@ macro_rules! row_readers {
                 revision: number(row, "revision")?,
                 updated_at: time(row, "updated_at")?,
                 updated_by: get(row, "updated_by")?,
+            })
+        }
+
+        pub(super) fn task_lease(row: &$Row) -> Decoded<TaskLease> {
+            Ok(TaskLease {
+                id: get(row, "id")?,
+                grip: get(row, "grip")?,
+                run: RunId(get(row, "run_id")?),
+                call: bytes(row, "call")?,
+            })
+        }
+
+        pub(super) fn task_record(row: &$Row) -> Decoded<TaskRecord> {
+            let lease_until = get::<Option<i64>>(row, "lease_until")?;
+            Ok(TaskRecord {
+                id: get(row, "id")?,
+                run: RunId(get(row, "run_id")?),
+                task: get(row, "task")?,
+                pool: get(row, "pool")?,
+                worker: get(row, "worker")?,
+                lease_until: lease_until.map(Timestamp::from_micros),
+                stop: get(row, "stop")?,
+                put_at: time(row, "put_at")?,
             })
         }
 

@@ -3,6 +3,7 @@
 mod archive;
 mod calendar;
 mod fleet;
+mod tasks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +15,7 @@ use crate::{
     store::{
         Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
         FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
-        Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
+        Renewal, RunFilter, RunRecord, Store, StoreError, TaskStore, Writer,
     },
 };
 
@@ -130,6 +131,10 @@ impl<A: Around> Store for Wrapped<A> {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn pools(&self) -> &dyn TaskStore {
         self
     }
 

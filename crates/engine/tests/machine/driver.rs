@@ -384,7 +384,13 @@ impl Driver {
         let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
         assert_same(&folded, &self.state);
         self.state = folded;
-        self.open.retain(|open| matches!(open, Open::Child(..) | Open::Lock(..)));
+        // What a worker of a pool does goes on.
+        self.open.retain(|open| match open {
+            Open::Child(..) | Open::Lock(..) => true,
+            Open::Run(task, _) | Open::Observe(task) | Open::Revoke(task) => {
+                self.state.is_pooled(&self.plan, *task)
+            }
+        });
         self.claim();
     }
 

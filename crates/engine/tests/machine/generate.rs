@@ -50,6 +50,9 @@ fn list(depth: u32) -> impl Strategy<Value = Vec<Value>> {
                 3 => step["limits"] = json!([{ "name": "l", "max": 1 }]),
                 _ => {}
             }
+            if (bits >> 40) % 8 == 0 && step.get("uses").is_some() {
+                step["pool"] = json!("p");
+            }
             // Refused when a file is loaded: it may wait in a circle.
             if graph
                 && step.get("cleanup").is_some()

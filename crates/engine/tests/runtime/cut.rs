@@ -15,7 +15,7 @@ use rackwright_engine::{
     store::{
         Append, AppendOutcome, ArchiveStore, CalendarStore, Claim, ClaimScope, Definition,
         FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing,
-        Renewal, RunFilter, RunRecord, Store, StoreError, Writer,
+        Renewal, RunFilter, RunRecord, Store, StoreError, TaskStore, Writer,
     },
 };
 use tokio::sync::Notify;
@@ -102,6 +102,9 @@ impl Store for CutStore {
     }
     fn archive(&self) -> &dyn ArchiveStore {
         self.0.archive()
+    }
+    fn pools(&self) -> &dyn TaskStore {
+        self.0.pools()
     }
     fn fleet(&self) -> &dyn FleetStore {
         self.0.fleet()

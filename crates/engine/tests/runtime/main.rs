@@ -20,6 +20,7 @@ mod obligations;
 mod ownership;
 mod payload;
 mod places;
+mod pool;
 mod rack;
 mod retention;
 mod schedules;

@@ -119,6 +119,7 @@ pub(crate) fn plain(run: RunId, seq: u64, epoch: u64) -> Append {
         consumed: Vec::new(),
         send: Vec::new(),
         locks: Vec::new(),
+        tasks: Vec::new(),
         blobs: Vec::new(),
     }
 }

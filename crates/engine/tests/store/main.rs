@@ -24,3 +24,4 @@ mod read;
 mod ride;
 mod sqlite;
 mod start;
+mod tasks;

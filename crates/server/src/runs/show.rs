@@ -5,7 +5,7 @@ use rackwright_engine::{
     api::{ObligationView, RunView},
     machine::{Inner, Order},
     model::Timestamp,
-    store::RunRecord,
+    store::{RunRecord, TaskRecord},
 };
 use serde_json::{Value, json};
 
@@ -38,6 +38,9 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
     header(&record, view, now, output);
     if let Some(line) = no_node(client, &record).await? {
         output.line(format_args!("waits     {line}"));
+    }
+    for line in pooled(client, view, run, now).await? {
+        output.line(format_args!("pool      {line}"));
     }
     for line in crate::locks::waits_of(client, run, now).await? {
         output.line(format_args!("waits     {line}"));
@@ -124,6 +127,24 @@ async fn no_node(client: &Client, record: &RunRecord) -> Outcome<Option<String>>
     let nodes = client.nodes().await?;
     let fits = nodes.iter().any(|it| it.alive && it.node.fits(&record.requires));
     Ok((!fits).then(|| "for a node: no living one has the labels that it asks for".to_owned()))
+}
+
+/// What of a run is left to pools, and who has it.
+async fn pooled(
+    client: &Client,
+    view: &RunView,
+    run: RunId,
+    now: Timestamp,
+) -> Outcome<Vec<String>> {
+    let line = |task: &TaskRecord| {
+        let path = view.path_of_task(&task.task).unwrap_or_else(|| task.task.clone());
+        let since = elapsed(now.since(task.put_at));
+        match &task.worker {
+            Some(worker) => format!("{path}: worker {worker} of {} has it ({since})", task.pool),
+            None => format!("{path}: waits for a worker of {} ({since})", task.pool),
+        }
+    };
+    Ok(client.pool_tasks(Some(run), 100).await?.iter().map(line).collect())
 }
 
 /// Why a run is in quarantine, and the way out.

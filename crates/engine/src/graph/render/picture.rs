@@ -280,6 +280,7 @@ impl Picture {
         details.extend(step.when.as_ref().map(|when| format!("if {}", text::condition(when))));
         details.extend(step.window.as_ref().map(text::window));
         details.extend(held(&step.locks, &step.limits));
+        details.extend(step.pool.as_ref().map(|pool| format!("in pool {pool}")));
         self.node(shape, &step.id, details, group)
     }
 

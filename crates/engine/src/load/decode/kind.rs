@@ -53,6 +53,9 @@ impl Decoder<'_> {
         if fields.has("retry") && kind != "uses" {
             self.misplaced(fields, "retry", "only a step with `uses` is tried again");
         }
+        if fields.has("pool") && kind != "uses" {
+            self.misplaced(fields, "pool", "only a step with `uses` is left to a pool");
+        }
         if fields.has("wait_for") && kind != "parallel" {
             self.misplaced(fields, "wait_for", "it counts the branches of a `parallel`");
         }

@@ -1,11 +1,11 @@
-//! What a workflow asks of its nodes.
+//! Where runs and steps are carried out.
 
 use std::collections::BTreeMap;
 
 use super::Decoder;
 use crate::{
     load::yaml::{Kind, Node},
-    model::Pointer,
+    model::{Pointer, Problem},
 };
 
 impl Decoder<'_> {
@@ -33,5 +33,20 @@ impl Decoder<'_> {
                 None
             }
         }
+    }
+
+    /// The name of a pool: workers are started with it, so it is no template.
+    pub(super) fn pool(&mut self, node: &Node, at: &Pointer) -> Option<String> {
+        let name = self.text(node, at)?;
+        if name.contains("{{") {
+            let message = "the name of a pool can't be a template";
+            self.report(
+                Problem::new("bad-name", at.clone(), message)
+                    .label("expected a name")
+                    .help("workers are started for a pool by its name"),
+            );
+            return None;
+        }
+        Some(name)
     }
 }

@@ -38,7 +38,7 @@ pub(super) const WORKFLOW: Shape = Shape {
         "finally",
         "output",
     ],
-    later: &["pool", "undo"],
+    later: &["undo"],
     hints: &[
         ("name", "the name of a workflow is the value of `workflow`"),
         ("id", "the name of a workflow is the value of `workflow`"),
@@ -107,12 +107,13 @@ pub(super) const STEP: Shape = Shape {
         "timeout",
         "locks",
         "limits",
+        "pool",
         "on_error",
         "cleanup",
         "undo",
         "next",
     ],
-    later: &["pool"],
+    later: &[],
     hints: &[
         ("name", "a step is named by `id`; text for people goes under `description`"),
         ("if", "the condition of a step is called `when`"),

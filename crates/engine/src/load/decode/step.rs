@@ -34,6 +34,7 @@ impl Decoder<'_> {
         }
         let locks = self.optional(&fields, "locks", Self::locks).unwrap_or_default();
         let limits = self.optional(&fields, "limits", Self::limits).unwrap_or_default();
+        let pool = self.optional(&fields, "pool", Self::pool);
         let on_error = self.optional(&fields, "on_error", Self::on_error).unwrap_or_default();
         let cleanup = self.optional(&fields, "cleanup", Self::cleanup);
         let undo = self.optional(&fields, "undo", Self::undo);
@@ -49,6 +50,7 @@ impl Decoder<'_> {
             timeout,
             locks,
             limits,
+            pool,
             on_error,
             cleanup,
             undo,

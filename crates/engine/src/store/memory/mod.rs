@@ -5,6 +5,7 @@ mod calendar;
 mod fleet;
 mod locks;
 mod state;
+mod tasks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     Append, AppendOutcome, ArchiveStore, Archived, CalendarStore, Claim, ClaimScope, Clock,
     Definition, FleetStore, InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus,
-    Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, Writer,
+    Outgoing, Renewal, RunFilter, RunRecord, Store, StoreError, SystemClock, TaskStore, Writer,
     append::{check_key, in_order},
 };
 use crate::model::{NodeId, RunId, Timestamp, Version};
@@ -66,8 +67,9 @@ impl Default for MemoryStore {
 impl Writer for MemoryWriter {
     async fn commit(&mut self, batch: &[Append]) -> Result<Vec<AppendOutcome>, StoreError> {
         in_order(batch)?;
+        let now = self.store.clock.now();
         let mut state = self.store.state().await;
-        let outcomes = batch.iter().map(|append| state.append(append)).collect();
+        let outcomes = batch.iter().map(|append| state.append(append, now)).collect();
         self.granted = state.take_granted();
         Ok(outcomes)
     }
@@ -92,6 +94,10 @@ impl Store for MemoryStore {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn pools(&self) -> &dyn TaskStore {
         self
     }
 

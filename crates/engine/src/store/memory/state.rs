@@ -10,11 +10,13 @@ use crate::{
         Append, AppendOutcome, Archived, BlobHash, Claim, ClaimScope, Definition, InboxId,
         InboxRow, JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal,
         RunFilter, RunRecord, RunStatus, RunUpdate, fleet::PROBATION, lock::LockBatch,
+        task::TaskBatch,
     },
 };
 
 use super::calendar::Calendars;
 use super::locks::Locks;
+use super::tasks::Tasks;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -30,6 +32,8 @@ pub(super) struct State {
     pub(super) blobs: BTreeMap<(RunId, BlobHash), Bytes>,
     /// Windows and schedules.
     pub(super) calendars: Calendars,
+    /// Calls for pools.
+    pub(super) tasks: Tasks,
 }
 
 #[derive(Debug)]
@@ -58,7 +62,7 @@ impl Lease {
 }
 
 impl State {
-    pub(super) fn append(&mut self, append: &Append) -> AppendOutcome {
+    pub(super) fn append(&mut self, append: &Append, now: Timestamp) -> AppendOutcome {
         let row = JournalRow {
             seq: append.seq,
             epoch: append.epoch,
@@ -85,7 +89,7 @@ impl State {
             }
             self.runs.insert(append.run, Run { record, journal: vec![row] });
         }
-        self.ride_along(append);
+        self.ride_along(append, now);
         AppendOutcome::Committed
     }
 
@@ -100,7 +104,7 @@ impl State {
         }
     }
 
-    fn ride_along(&mut self, append: &Append) {
+    fn ride_along(&mut self, append: &Append, now: Timestamp) {
         self.keep(append);
         for id in &append.consumed {
             self.inbox.remove(&(append.run, *id));
@@ -111,6 +115,11 @@ impl State {
         self.send(&append.send);
         if !append.locks.is_empty() {
             let told = self.locks.change(&LockBatch::of([append]));
+            self.granted.extend(told.iter().map(|message| message.to));
+            self.send(&told);
+        }
+        if !append.tasks.is_empty() {
+            let told = self.tasks.change(&TaskBatch::of([append]), now);
             self.granted.extend(told.iter().map(|message| message.to));
             self.send(&told);
         }

@@ -91,6 +91,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreEr
         ("blobs", include_str!("../../../migrations/postgres/0005_blobs.sql")),
         ("removals", include_str!("../../../migrations/postgres/0006_removals.sql")),
         ("fleet", include_str!("../../../migrations/postgres/0007_fleet.sql")),
+        ("tasks", include_str!("../../../migrations/postgres/0008_tasks.sql")),
     ];
     migrate::migrate(connection, &texts).await.map_err(not_migrated)
 }

@@ -7,6 +7,7 @@ mod connect;
 mod fleet;
 mod locks;
 mod rows;
+mod tasks;
 mod writer;
 
 use std::{
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use super::{
     ArchiveStore, CalendarStore, Claim, ClaimScope, Definition, FleetStore, InboxRow, JournalRow,
     LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter, RunRecord, Store,
-    StoreError, Writer,
+    StoreError, TaskStore, Writer,
     append::check_key,
     claims::Claims,
     fleet::PROBATION,
@@ -139,6 +140,10 @@ impl Store for PostgresStore {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn pools(&self) -> &dyn TaskStore {
         self
     }
 

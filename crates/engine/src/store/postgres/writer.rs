@@ -13,12 +13,13 @@ use super::{
     Statement,
     columns::{self, Created, Rides, Rows},
     connect::{PATIENCE, connect, within},
-    locks,
+    locks, tasks,
 };
 use crate::{
     model::RunId,
     store::{
         Append, AppendOutcome, StoreError, Writer, append::in_order, lock::LockBatch, sql::failed,
+        task::TaskBatch,
     },
 };
 
@@ -102,10 +103,12 @@ async fn commit(
         let statement = rows.bind(query(FULL), batch);
         let mut created = Created::of(batch)?;
         let requires = created.take_requires();
-        let statement = Rides::of(batch).bind(created.bind(statement)).bind(locks);
+        let tasks = TaskBatch::has_any(batch.iter().map(|(_, append)| *append));
+        let several = locks || tasks;
+        let statement = Rides::of(batch).bind(created.bind(statement)).bind(several);
         let statement = columns::bind_blobs(statement, batch).bind(requires);
-        if locks {
-            with_locks(connection, batch, statement, granted).await?
+        if several {
+            in_several(connection, batch, statement, (locks, tasks), granted).await?
         } else {
             let row = within(doing, connection.fetch_one(statement)).await?;
             row.try_get::<i64, _>(0).map_err(failed(doing))?.unsigned_abs()
@@ -117,22 +120,31 @@ async fn commit(
     settle(connection, batch, &rows).await
 }
 
-/// Commits a batch that changes locks, and says how many of its rows went in.
-async fn with_locks(
+/// Commits a batch that changes locks or calls for pools, and says how many of its rows went in.
+async fn in_several(
     connection: &mut PgConnection,
     batch: &Batch<'_>,
     statement: Statement<'static>,
+    (locks, tasks): (bool, bool),
     granted: &mut Vec<RunId>,
 ) -> Result<u64, StoreError> {
-    let doing = "committing a batch that changes locks";
+    let doing = "committing a batch that changes locks or calls";
     // Dropped halfway, the transaction goes with its connection.
     within(doing, connection.execute("BEGIN")).await?;
-    locks::hold(connection).await?;
+    if locks {
+        locks::hold(connection).await?;
+    }
     let row = within(doing, connection.fetch_one(statement)).await?;
     let put: Option<Vec<Uuid>> = row.try_get(1).map_err(failed(doing))?;
     let put: HashSet<_> = put.unwrap_or_default().into_iter().collect();
-    let went_in = batch.iter().map(|(_, append)| *append).filter(|it| put.contains(&it.run.0));
-    let told = locks::change(connection, went_in).await?;
+    let went_in = || batch.iter().map(|(_, append)| *append).filter(|it| put.contains(&it.run.0));
+    let mut told = Vec::new();
+    if locks {
+        told = locks::change(connection, went_in()).await?;
+    }
+    if tasks {
+        told.extend(tasks::change(connection, went_in()).await?);
+    }
     within(doing, connection.execute("COMMIT")).await?;
     granted.extend(told);
     Ok(put.len() as u64)

@@ -65,6 +65,7 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("blobs", include_str!("../../../migrations/sqlite/0005_blobs.sql")),
         ("removals", include_str!("../../../migrations/sqlite/0006_removals.sql")),
         ("fleet", include_str!("../../../migrations/sqlite/0007_fleet.sql")),
+        ("tasks", include_str!("../../../migrations/sqlite/0008_tasks.sql")),
     ];
     let mut tries = 0;
     loop {

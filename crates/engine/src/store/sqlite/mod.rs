@@ -8,6 +8,7 @@ mod fleet;
 mod lock;
 mod locks;
 mod rows;
+mod tasks;
 mod writer;
 
 use std::{
@@ -24,7 +25,7 @@ use sqlx::{SqlitePool, query, sqlite::SqliteRow};
 use super::{
     ArchiveStore, CalendarStore, Claim, ClaimScope, Clock, Definition, FleetStore, InboxRow,
     JournalRow, LockQuery, LockRecord, NodeRecord, NodeStatus, Outgoing, Renewal, RunFilter,
-    RunRecord, Store, StoreError, SystemClock, Writer,
+    RunRecord, Store, StoreError, SystemClock, TaskStore, Writer,
     append::check_key,
     claims::Claims,
     fleet::PROBATION,
@@ -182,6 +183,10 @@ impl Store for SqliteStore {
     }
 
     fn archive(&self) -> &dyn ArchiveStore {
+        self
+    }
+
+    fn pools(&self) -> &dyn TaskStore {
         self
     }
 

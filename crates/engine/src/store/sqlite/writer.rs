@@ -19,6 +19,7 @@ use crate::{
         append::in_order,
         lock::LockBatch,
         sql::{failed, signed},
+        task::TaskBatch,
     },
 };
 
@@ -208,9 +209,14 @@ impl Held<'_> {
             self.execute(DOING, statement.bind(messages.meta).bind(messages.bytes)).await?;
         }
         let appends = || batch.iter().map(|(_, append)| *append);
+        // When they were put there is for people: any append's time will do.
+        let at = batch.first().map_or(0, |(_, append)| append.at.micros());
         let mut told = Vec::new();
         if LockBatch::has_any(appends()) {
             told = self.change_locks(appends()).await?;
+        }
+        if TaskBatch::has_any(appends()) {
+            told.extend(self.change_tasks(appends(), at).await?);
         }
         self.commit(DOING).await?;
         granted.extend(told);
