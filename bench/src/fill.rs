@@ -81,6 +81,7 @@ fn append(run: RunId, (seq, last): (usize, bool), at: Timestamp, row: &Bytes) ->
         consumed: Vec::new(),
         send: Vec::new(),
         locks: Vec::new(),
+        tasks: Vec::new(),
         blobs: Vec::new(),
     }
 }
