@@ -25,6 +25,8 @@ use tokio::sync::Notify;
 pub(crate) struct Cut {
     /// Commits that are still let through.
     left: Arc<AtomicI64>,
+    /// Commits that are let through once the world goes on.
+    more: Arc<AtomicI64>,
     /// Whether the commit at the cut is made.
     after: bool,
     pub(crate) reached: Arc<Notify>,
@@ -36,10 +38,16 @@ impl Cut {
     pub(crate) fn new(commits: i64, after: bool) -> Self {
         Self {
             left: Arc::new(AtomicI64::new(commits)),
+            more: Arc::new(AtomicI64::new(i64::MAX)),
             after,
             reached: Arc::default(),
             go: Arc::default(),
         }
+    }
+
+    /// The world stops again after so many more commits.
+    pub(crate) fn again_after(&self, commits: i64) {
+        self.more.store(commits, Ordering::SeqCst);
     }
 
     /// Does not return once the cut is reached, because the process is gone; unless it was told to
@@ -60,12 +68,12 @@ impl Cut {
             let outcome = writer.commit(batch).await?;
             self.reached.notify_one();
             self.go.notified().await;
-            self.left.store(i64::MAX, Ordering::SeqCst);
+            self.left.store(self.more.swap(i64::MAX, Ordering::SeqCst), Ordering::SeqCst);
             return Ok(outcome);
         }
         self.reached.notify_one();
         self.go.notified().await;
-        self.left.store(i64::MAX, Ordering::SeqCst);
+        self.left.store(self.more.swap(i64::MAX, Ordering::SeqCst), Ordering::SeqCst);
         writer.commit(batch).await
     }
 }

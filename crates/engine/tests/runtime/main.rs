@@ -28,4 +28,5 @@ mod settings;
 mod stopping;
 mod support;
 mod telemetry;
+mod sweep;
 mod windows;

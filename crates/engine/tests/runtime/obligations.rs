@@ -1,10 +1,10 @@
-//! Obligations are met exactly once each, wherever a run is disturbed: a sweep over every commit
-//! of a run with nested scopes, for every kind of disturbance.
+//! Obligations: what is owed after a run went well or wrong, in which order, and how it is told.
+//! `sweep` disturbs such runs at every commit.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rackwright_engine::{
-    Engine, Heard, RunId, RunRequest, RunStatus, Workflow,
+    Engine, RunId, RunRequest, RunStatus, Workflow,
     api::RunView,
     machine::{Inner, Phase, RunState, ScopeRef, StepRef, TaskRef},
     model::CleanupPolicy,
@@ -17,126 +17,6 @@ use crate::{
     rack::{Rack, engine},
     support::workflow,
 };
-
-/// What happens to a run at one of its commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Disturbance {
-    /// A person cancels it.
-    Cancel,
-    /// Its node dies before the commit, and another takes over.
-    KillBefore,
-    /// Its node dies after the commit.
-    KillAfter,
-    /// It is cancelled, and its node dies before it has seen that.
-    CancelAndKill,
-    /// It is paused until it rests, and resumed.
-    Pause,
-    /// The same, and its node dies before it has seen the order.
-    PauseAndKill,
-    /// It is stopped in an emergency until it waits for a word, and released.
-    Stop,
-    /// The same, and its node dies before it has seen the order.
-    StopAndKill,
-}
-
-impl Disturbance {
-    const ALL: [Self; 8] = [
-        Self::Cancel,
-        Self::KillBefore,
-        Self::KillAfter,
-        Self::CancelAndKill,
-        Self::Pause,
-        Self::PauseAndKill,
-        Self::Stop,
-        Self::StopAndKill,
-    ];
-
-    /// Whether the commit at the cut is still made.
-    const fn after(self) -> bool {
-        match self {
-            Self::KillBefore => false,
-            Self::Cancel
-            | Self::KillAfter
-            | Self::CancelAndKill
-            | Self::Pause
-            | Self::PauseAndKill
-            | Self::Stop
-            | Self::StopAndKill => true,
-        }
-    }
-
-    const fn kills(self) -> bool {
-        match self {
-            Self::Cancel | Self::Pause | Self::Stop => false,
-            Self::KillBefore
-            | Self::KillAfter
-            | Self::CancelAndKill
-            | Self::PauseAndKill
-            | Self::StopAndKill => true,
-        }
-    }
-
-    /// Whether the run ends as cancelled, if it learns of it in time.
-    const fn cancels(self) -> bool {
-        match self {
-            Self::Cancel | Self::CancelAndKill | Self::Stop | Self::StopAndKill => true,
-            Self::KillBefore | Self::KillAfter | Self::Pause | Self::PauseAndKill => false,
-        }
-    }
-
-    /// What the run comes to rest as until it is told to go on.
-    const fn rest(self) -> Option<RunStatus> {
-        match self {
-            Self::Pause | Self::PauseAndKill => Some(RunStatus::Paused),
-            Self::Stop | Self::StopAndKill => Some(RunStatus::Attention),
-            Self::Cancel | Self::KillBefore | Self::KillAfter | Self::CancelAndKill => None,
-        }
-    }
-
-    /// Waits until the run rests, and lets it go on. It may have ended before.
-    async fn go_on(self, engine: &Engine, run: RunId, rack: &Rack, what: &str) {
-        let Some(rest) = self.rest() else { return };
-        let look = async {
-            loop {
-                let status = engine.record(run).await.unwrap().status;
-                if status == rest || status.is_ended() {
-                    return status;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        let status = tokio::time::timeout(Duration::from_secs(20), look).await;
-        let status = status.unwrap_or_else(|_| panic!("{what}: the run does not come to rest"));
-        if status.is_ended() {
-            return;
-        }
-        let changes = rack.changes();
-        tokio::time::sleep(Duration::from_millis(2)).await;
-        assert_eq!(rack.changes(), changes, "{what}: something goes on while the run rests");
-        let told = match rest {
-            RunStatus::Paused => engine.resume(run, "sweep", None).await,
-            _ => engine.release(run, "sweep", None).await,
-        };
-        let told = engine.heard(&told.unwrap(), Duration::from_secs(20)).await.unwrap();
-        assert_eq!(told, Heard::Followed, "{what}");
-    }
-
-    /// Tells the run, if that is what it takes. It may have ended by now.
-    async fn happen(self, engine: &Engine, run: RunId) {
-        match self {
-            Self::Cancel | Self::CancelAndKill => {
-                drop(engine.cancel(run, "sweep", Some("to see what is owed")).await);
-            }
-            Self::Pause | Self::PauseAndKill => {
-                drop(engine.pause(run, "sweep", Some("to look at it")).await);
-            }
-            Self::Stop | Self::StopAndKill => {
-                drop(engine.emergency_stop(run, "sweep", Some("smoke")).await);
-            }
-            Self::KillBefore | Self::KillAfter => {}
-        }
-    }
-}
 
 fn act(id: &str) -> Value {
     json!({ "id": id, "uses": "o.act", "with": { "of": id } })
@@ -157,7 +37,7 @@ fn owing(mut step: Value, obligations: &str) -> Value {
 }
 
 /// Nested scopes of all kinds, with cleanups and undos everywhere. The last step fails or not.
-fn nested(last: &str) -> Workflow {
+pub(crate) fn nested(last: &str) -> Workflow {
     let inner =
         json!({ "id": "inner", "steps": [owing(act("flash"), "cu"), owing(act("check"), "f")] });
     let map = json!({
@@ -235,7 +115,7 @@ fn expected(view: &RunView) -> BTreeSet<String> {
 }
 
 /// The changes of a run that ended are those that it has to have made, and none was made twice.
-fn check(view: &RunView, rack: &Rack, what: &str) {
+pub(crate) fn check(view: &RunView, rack: &Rack, what: &str) {
     let changes = rack.changes();
     let once: BTreeSet<String> = changes.iter().cloned().collect();
     assert_eq!(once.len(), changes.len(), "{what}: something was done twice: {changes:#?}");
@@ -248,7 +128,7 @@ fn check(view: &RunView, rack: &Rack, what: &str) {
     }
 }
 
-async fn end(engine: &Engine, run: RunId, what: &str) -> (RunStatus, RunView) {
+pub(crate) async fn end(engine: &Engine, run: RunId, what: &str) -> (RunStatus, RunView) {
     let outcome = tokio::time::timeout(Duration::from_secs(20), engine.run(run).wait()).await;
     let Ok(outcome) = outcome else {
         panic!("{what}: the run does not end: {:#?}", engine.view(run).await.unwrap().tree());
@@ -256,43 +136,7 @@ async fn end(engine: &Engine, run: RunId, what: &str) -> (RunStatus, RunView) {
     (outcome.unwrap().status, engine.view(run).await.unwrap())
 }
 
-/// One run, disturbed at one commit; `None` if it made fewer commits.
-async fn disturbed(flow: &Workflow, how: Disturbance, commits: i64) -> Option<RunStatus> {
-    let what = format!("{how:?} at commit {commits}");
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    let (rack, cut) = (Rack::default(), Cut::new(commits, how.after()));
-    let first = engine(Arc::new(CutStore(Arc::clone(&store), cut.clone())), &rack).await;
-    first.deploy(flow.clone()).await.unwrap();
-    let run = first.start(RunRequest::new("nested")).await.unwrap();
-    let id = run.id();
-    let cut_off = tokio::select! {
-        () = cut.reached.notified() => true,
-        _ = run.wait() => false,
-    };
-    if !cut_off {
-        return None;
-    }
-    how.happen(&first, id).await;
-    let last = if how.kills() {
-        drop(first);
-        for node in store.nodes().await.unwrap() {
-            store.expire(node.node.id).await.unwrap();
-        }
-        let second = engine(Arc::clone(&store), &rack).await;
-        second.recover().await.unwrap();
-        second
-    } else {
-        cut.go.notify_one();
-        first
-    };
-    how.go_on(&last, id, &rack, &what).await;
-    let (status, view) = end(&last, id, &what).await;
-    check(&view, &rack, &what);
-    last.shutdown().await.unwrap();
-    Some(status)
-}
-
-async fn undisturbed(flow: &Workflow) -> (RunStatus, Vec<String>) {
+pub(crate) async fn undisturbed(flow: &Workflow) -> (RunStatus, Vec<String>) {
     let rack = Rack::default();
     let engine = engine(Arc::new(MemoryStore::new()), &rack).await;
     engine.deploy(flow.clone()).await.unwrap();
@@ -300,40 +144,6 @@ async fn undisturbed(flow: &Workflow) -> (RunStatus, Vec<String>) {
     let (status, view) = end(&engine, run.id(), "undisturbed").await;
     check(&view, &rack, "undisturbed");
     (status, rack.changes())
-}
-
-async fn sweep(last: &str, expected: RunStatus) {
-    let flow = nested(last);
-    assert_eq!(undisturbed(&flow).await.0, expected);
-    // Most of it is waiting for runs that rest.
-    let all = Disturbance::ALL.map(|how| disturbed_everywhere(&flow, how, expected));
-    futures::future::join_all(all).await;
-}
-
-async fn disturbed_everywhere(flow: &Workflow, how: Disturbance, expected: RunStatus) {
-    let mut cancelled = 0;
-    for commits in 1.. {
-        let Some(status) = disturbed(flow, how, commits).await else {
-            assert!(commits > 20, "the sweep has to have something to disturb");
-            break;
-        };
-        if how.cancels() {
-            cancelled += u32::from(status == RunStatus::Cancelled);
-        } else {
-            assert_eq!(status, expected);
-        }
-    }
-    assert_eq!(how.cancels(), cancelled > 10, "{how:?}: {cancelled} runs were cancelled");
-}
-
-#[tokio::test]
-async fn a_run_that_completes_is_disturbed_at_every_commit() {
-    sweep("o.act", RunStatus::Completed).await;
-}
-
-#[tokio::test]
-async fn a_run_that_fails_is_disturbed_at_every_commit() {
-    sweep("o.fail", RunStatus::Failed).await;
 }
 
 #[tokio::test]
