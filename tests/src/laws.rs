@@ -109,6 +109,10 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
                 self.only_while(number, event, *task, &[Stage::Attempted]);
                 return;
             }
+            Event::Reused { step } => {
+                self.stages.insert(TaskRef::main(*step), Stage::Done);
+                return;
+            }
             Event::Created(_)
             | Event::RevokeStarted { .. }
             | Event::Revoked { .. }

@@ -49,6 +49,7 @@ impl Run {
             priority: 0,
             requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
+            forked_from: None,
         };
         let state = RunState::new(&plan, created.clone());
         let journal = vec![(now, Event::Created(Box::new(created)))];

@@ -13,7 +13,10 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use api::{Client, Engine, EngineBuilder, EngineError, Heard, RunHandle, RunRequest, Sent};
+pub use api::{
+    Client, Engine, EngineBuilder, EngineError, ForkRequest, ForkedRun, Heard, RunHandle,
+    RunRequest, Sent,
+};
 pub use model::{ErrorClass, RunId, RunStatus, StepError, Workflow};
 pub use runtime::{Config, Outcome, Worker, WorkerBuilder};
 pub use step::{

@@ -299,6 +299,10 @@ pub(crate) enum RunsCommand {
     Skip(SkipArguments),
     /// Says that a step was done by other means
     MarkDone(MarkDoneArguments),
+    /// Starts a new run that goes on from where one failed or was cancelled
+    Retry(OrderArguments),
+    /// Starts a new run that goes on from any step of one that has ended, perhaps with other input
+    Fork(ForkArguments),
     /// Decides about a step that waits for a person
     Resolve(ResolveArguments),
     /// Sends a signal to a run
@@ -430,6 +434,23 @@ pub(crate) struct MarkDoneArguments {
     /// The step's output, as JSON
     #[arg(long, value_name = "JSON", default_value = "null")]
     pub(crate) output: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The path of the first step to perform again, as `runs show` prints it
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: String,
+    /// Changes an input; the others stay as they were
+    #[arg(long = "input", short, value_name = "K=V")]
+    pub(crate) inputs: Vec<String>,
+    /// A YAML or JSON file with inputs that replace those of the same name; --input wins over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) said: Said,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,17 @@ pub(crate) fn gather(
     file: Option<&Path>,
     pairs: &[String],
 ) -> Outcome<Map<String, Value>> {
-    let mut input = file.map_or_else(|| Ok(Map::new()), read)?;
+    change(workflow, Map::new(), file, pairs)
+}
+
+/// The same, on top of an input that is there.
+pub(crate) fn change(
+    workflow: &Workflow,
+    mut input: Map<String, Value>,
+    file: Option<&Path>,
+    pairs: &[String],
+) -> Outcome<Map<String, Value>> {
+    input.extend(file.map(read).transpose()?.unwrap_or_default());
     let mut problems = Vec::new();
     for pair in pairs {
         if let Err(problem) = set(&mut input, workflow.input.as_ref(), pair) {

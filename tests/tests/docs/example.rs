@@ -10,6 +10,15 @@
 //! # then: signal NAME JSON             sends a signal
 //! # then: approve PATH BY              says yes to a step that asks
 //! # then: reject PATH BY               says no to it
+//! # then: pause                        lets nothing new start
+//! # then: resume                       lets it go on
+//! # then: stop                         stops it in an emergency
+//! # then: release                      lets it meet what it owes
+//! # then: skip PATH                    says that a step is not needed
+//! # then: done PATH JSON               says that a step was done by other means
+//! # then: retry                        once it has ended: goes on from what failed, as a new run
+//! # then: fork PATH JSON               goes on from a step with another input, as a new run
+//! # then: rest STATUS                  waits until the run has that status
 //! # expect: completed                  how it ends (or `attention`); has to be there
 //! # output: {"n": 1}                   what it gives
 //! # error: demo.failed                 the code of an error that it gathers
@@ -42,6 +51,15 @@ pub(crate) enum Action {
     Resolve { path: String, verdict: String, output: Value },
     Signal { name: String, payload: Value },
     Answer { path: String, by: String, approved: bool },
+    Pause,
+    Resume,
+    Stop,
+    Release,
+    Skip { path: String },
+    Done { path: String, output: Value },
+    Retry,
+    Fork { path: String, input: Value },
+    Rest { status: String },
 }
 
 impl Example {
@@ -93,11 +111,24 @@ fn action(text: &str) -> Result<Action, String> {
     if let Some((name, payload)) = text.strip_prefix("signal ").and_then(|it| it.split_once(' ')) {
         return Ok(Action::Signal { name: name.to_owned(), payload: json(payload)? });
     }
+    if let Some((path, input)) = text.strip_prefix("fork ").and_then(|it| it.split_once(' ')) {
+        return Ok(Action::Fork { path: path.to_owned(), input: json(input)? });
+    }
+    if let Some((path, output)) = text.strip_prefix("done ").and_then(|it| it.split_once(' ')) {
+        return Ok(Action::Done { path: path.to_owned(), output: json(output)? });
+    }
     let mut words = text.splitn(4, ' ').map(str::to_owned);
     let mut word = || words.next().unwrap_or_default();
     match word().as_str() {
         "await" => Ok(Action::Await { path: word(), status: word() }),
         "cancel" => Ok(Action::Cancel),
+        "pause" => Ok(Action::Pause),
+        "resume" => Ok(Action::Resume),
+        "stop" => Ok(Action::Stop),
+        "release" => Ok(Action::Release),
+        "retry" => Ok(Action::Retry),
+        "skip" => Ok(Action::Skip { path: word() }),
+        "rest" => Ok(Action::Rest { status: word() }),
         "override" => Ok(Action::Override { path: word() }),
         "resolve" => {
             let (path, verdict, output) = (word(), word(), word());

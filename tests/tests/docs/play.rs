@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use rackwright_engine::{
-    Engine, EngineError, Outcome, RunHandle, RunRequest,
+    Config, Engine, EngineError, ForkRequest, Outcome, RunId, RunRequest,
     calendar::Window,
     load::Library,
     machine::{ApprovalAnswer, Verdict},
@@ -24,8 +24,10 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
     let bundle = Library::new().load(path).map_err(|problems| problems.to_string())?;
     bundle.check(&registry(&calls)).map_err(|problems| problems.to_string())?;
     let name = bundle.root().ok_or_else(|| wrong("it is empty".to_owned()))?.workflow.name.clone();
-    let engine =
-        Engine::builder().store("memory:").registry(registry(&calls)).label("site", "ams1");
+    // What nobody owns is looked for by polling.
+    let config = Config { poll: Duration::from_millis(50), ..Config::default() };
+    let engine = Engine::builder().store("memory:").config(config).registry(registry(&calls));
+    let engine = engine.label("site", "ams1");
     let engine = engine.build().await;
     let engine = engine.map_err(|error| wrong(error.to_string()))?;
     let worker = engine.worker("ams1").poll(Duration::from_millis(10)).start().await;
@@ -38,12 +40,13 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
         }
         engine.deploy_bundle(&bundle).await?;
         let run = engine.start(RunRequest::new(&name).input(example.input.clone())).await?;
+        let mut run = run.id();
         for action in &example.actions {
-            act(&engine, &run, action).await?;
+            run = act(&engine, run, action).await?;
         }
         // A run that waited for a person when the waiting began has gone on since.
         loop {
-            let outcome = engine.run(run.id()).wait().await?;
+            let outcome = engine.run(run).wait().await?;
             if outcome.status.is_ended() || outcome.status.as_str() == example.expect {
                 return Ok(outcome);
             }
@@ -59,51 +62,71 @@ pub(crate) async fn play(path: &Path, example: &Example) -> Result<(), String> {
     judge(example, &outcome, &calls.paths()).map_err(wrong)
 }
 
-/// Does something from outside, as soon as the run is ready for it.
-async fn act(engine: &Engine, run: &RunHandle, action: &Action) -> Result<(), EngineError> {
+/// Does something from outside, as soon as the run is ready for it. Gives the run that goes on.
+async fn act(engine: &Engine, run: RunId, action: &Action) -> Result<RunId, EngineError> {
     let until = Instant::now() + PATIENCE;
     loop {
-        let done = match action {
-            Action::Await { path, status } => {
-                if has_status(&run.view().await?.tree(), path, status) {
-                    return Ok(());
-                }
-                Err(EngineError::Refused(format!("`{path}` is not {status}")))
-            }
-            Action::Override { path } => engine
-                .override_window(run.id(), Some(path), "docs", "as the example says")
-                .await
-                .map(drop),
-            Action::Cancel => run.cancel("docs", None).await,
-            Action::Signal { name, payload } => {
-                engine.signal(run.id(), name, payload.clone(), "docs").await
-            }
-            Action::Answer { path, by, approved } => {
-                // Whoever answers has looked.
-                let questions = run.view().await?.questions();
-                let shown = questions.iter().find(|(asking, _)| asking == path);
-                let shown = shown.map(|(_, ask)| ask.hash.clone());
-                let (approved, by, reason) = (*approved, by.clone(), None);
-                let answer = ApprovalAnswer { approved, by, reason, shown };
-                engine.approve(run.id(), path, answer).await
-            }
-            Action::Resolve { path, verdict, output } => {
-                let verdict = match verdict.as_str() {
-                    "done" => Verdict::Done(output.clone()),
-                    "retry" => Verdict::Retry,
-                    _ => Verdict::Failed,
-                };
-                let why = "as the example says";
-                engine.resolve(run.id(), path, verdict, "docs", why).await.map(drop)
-            }
-        };
-        match done {
+        match try_to(engine, run, action).await {
             Err(EngineError::Refused(_)) if Instant::now() < until => {
                 sleep(Duration::from_millis(5)).await;
             }
             done => return done,
         }
     }
+}
+
+async fn try_to(engine: &Engine, run: RunId, action: &Action) -> Result<RunId, EngineError> {
+    let (by, why) = ("docs", "as the example says");
+    let not_yet = |what: String| Err(EngineError::Refused(what));
+    match action {
+        Action::Await { path, status } => {
+            if !has_status(&engine.view(run).await?.tree(), path, status) {
+                return not_yet(format!("`{path}` is not {status}"));
+            }
+        }
+        Action::Rest { status } => {
+            let record = engine.record(run).await?;
+            if record.status.as_str() != status {
+                return not_yet(format!("the run is {}, not {status}", record.status));
+            }
+        }
+        Action::Override { path } => {
+            engine.override_window(run, Some(path), by, why).await?;
+        }
+        Action::Cancel => drop(engine.cancel(run, by, Some(why)).await?),
+        Action::Pause => drop(engine.pause(run, by, Some(why)).await?),
+        Action::Resume => drop(engine.resume(run, by, Some(why)).await?),
+        Action::Stop => drop(engine.emergency_stop(run, by, Some(why)).await?),
+        Action::Release => drop(engine.release(run, by, Some(why)).await?),
+        Action::Skip { path } => drop(engine.skip(run, path, by, why).await?),
+        Action::Done { path, output } => {
+            engine.mark_done(run, path, output.clone(), by, why).await?;
+        }
+        Action::Signal { name, payload } => engine.signal(run, name, payload.clone(), by).await?,
+        Action::Answer { path, by, approved } => {
+            // Whoever answers has looked.
+            let questions = engine.view(run).await?.questions();
+            let shown = questions.iter().find(|(asking, _)| asking == path);
+            let shown = shown.map(|(_, ask)| ask.hash.clone());
+            let (approved, by, reason) = (*approved, by.clone(), None);
+            engine.approve(run, path, ApprovalAnswer { approved, by, reason, shown }).await?;
+        }
+        Action::Resolve { path, verdict, output } => {
+            let verdict = match verdict.as_str() {
+                "done" => Verdict::Done(output.clone()),
+                "retry" => Verdict::Retry,
+                _ => Verdict::Failed,
+            };
+            engine.resolve(run, path, verdict, by, why).await?;
+        }
+        Action::Retry => return Ok(engine.retry(run, by, Some(why)).await?.run),
+        Action::Fork { path, input } => {
+            let (from, input) = (Some(path.clone()), Some(input.clone()));
+            let (by, reason) = (by.to_owned(), Some(why.to_owned()));
+            return Ok(engine.fork(run, ForkRequest { from, input, by, reason }).await?.run);
+        }
+    }
+    Ok(run)
 }
 
 fn has_status(tree: &[rackwright_engine::api::StepView], path: &str, status: &str) -> bool {

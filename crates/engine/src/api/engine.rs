@@ -110,6 +110,7 @@ impl Engine {
             priority,
             requires: deployed.requires(&requires),
             labels,
+            forked_from: None,
         };
         let (reply, answer) = oneshot::channel();
         let (outcome, wait) = oneshot::channel();

@@ -237,6 +237,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::LocksRefused { .. }
         | Event::MarkedDone { .. }
         | Event::QuarantineReleased { .. }
+        | Event::Reused { .. }
         | Event::CancelRequested(_)
         | Event::RunTimedOut
         | Event::Finishing { .. }

@@ -200,6 +200,7 @@ impl RunView {
             | Event::SkippedBy { .. }
             | Event::MarkedDone { .. }
             | Event::QuarantineReleased { .. }
+            | Event::Reused { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }
@@ -274,6 +275,7 @@ impl RunView {
             | Event::SkippedBy { .. }
             | Event::MarkedDone { .. }
             | Event::QuarantineReleased { .. }
+            | Event::Reused { .. }
             | Event::CancelRequested(_)
             | Event::RunTimedOut
             | Event::Finishing { .. }

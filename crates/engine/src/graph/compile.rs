@@ -152,7 +152,11 @@ impl Compiler<'_> {
         needed_by: Vec<u32>,
     ) -> Compiled<StepPlan> {
         let when = step.when.as_ref().map(|when| self.predicate(when)).transpose()?;
-        let window = step.window.as_ref().map(|it| self.window(it)).transpose()?;
+        // A step that waits for a window begins with it, and is done.
+        let awaited =
+            if let StepKind::Wait { wait } = &step.kind { wait.window_use() } else { None };
+        let window = step.window.as_ref().or(awaited.as_ref());
+        let window = window.map(|it| self.window(it)).transpose()?;
         let cleanup = step.cleanup.as_ref().map(|cleanup| self.cleanup(cleanup)).transpose()?;
         let cleanup = cleanup.map(|mut plan| {
             plan.task.pool.clone_from(&step.pool);
@@ -326,11 +330,15 @@ impl Compiler<'_> {
     }
 
     fn wait(&self, wait: &Wait) -> Compiled<WaitPlan> {
-        let compiled = match (&wait.duration, &wait.until) {
-            (Some(time), None) => WAIT_FOR.compile(time).map(WaitPlan::For),
-            (None, Some(until)) => WAIT_UNTIL.compile(until).map(WaitPlan::Until),
-            (None, None) | (Some(_), Some(_)) => {
-                return Err(self.error("a `wait` needs one of `for` and `until`"));
+        let compiled = match (&wait.duration, &wait.until, &wait.window) {
+            (Some(time), None, None) => WAIT_FOR.compile(time).map(WaitPlan::For),
+            (None, Some(until), None) => WAIT_UNTIL.compile(until).map(WaitPlan::Until),
+            (None, None, Some(_)) => Ok(WaitPlan::Window),
+            (None, None, None)
+            | (Some(_), Some(_), _)
+            | (Some(_), _, Some(_))
+            | (_, Some(_), Some(_)) => {
+                return Err(self.error("a `wait` needs one of `for`, `until` and `window`"));
             }
         };
         compiled.map_err(|message| self.error(message))

@@ -242,6 +242,8 @@ pub enum WaitPlan {
     For(SettingPlan<HumanDuration>),
     /// Until then.
     Until(SettingPlan<Moment>),
+    /// Until the step's window lets it in.
+    Window,
 }
 
 /// A call of an executor.

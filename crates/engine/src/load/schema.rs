@@ -155,7 +155,14 @@ fn restrict(schema: &mut Value) {
         ("/definitions/Retention/properties/count", &json!({ "minimum": 1 })),
         ("/definitions/Signal/properties/name", &json!({ "pattern": patterns::ID })),
         ("/definitions/Signal/properties/schema", &json!({ "type": ["object", "boolean"] })),
-        ("/definitions/Wait", &json!({ "minProperties": 1, "maxProperties": 1 })),
+        (
+            "/definitions/Wait",
+            &json!({ "oneOf": [
+                { "required": ["for"], "maxProperties": 1 },
+                { "required": ["until"], "maxProperties": 1 },
+                { "required": ["window"], "maxProperties": 2, "properties": { "for": false, "until": false } },
+            ] }),
+        ),
         ("/definitions/AllOf/properties/all", &at_least_one),
         ("/definitions/AnyOf/properties/any", &at_least_one),
         (
@@ -268,7 +275,7 @@ mod tests {
             "/definitions/Retention/minProperties",
             "/definitions/Retention/properties/count/minimum",
             "/definitions/Signal/properties/name/pattern",
-            "/definitions/Wait/maxProperties",
+            "/definitions/Wait/oneOf/2/maxProperties",
             "/definitions/AllOf/properties/all/minItems",
             "/definitions/AnyOf/properties/any/minItems",
             "/definitions/Comparison/else",

@@ -116,6 +116,7 @@ impl RunState {
             }
             Event::SkippedBy { task, .. } => self.skipped_by(plan, event, *task),
             Event::MarkedDone { step, output, .. } => self.marked_done(plan, event, *step, output),
+            Event::Reused { step } => self.reused(plan, event, *step),
             Event::ControlRefused { .. } => Ok(()),
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
@@ -231,7 +232,7 @@ impl RunState {
         self.end_wait(plan, step);
         self.give_up_settled(plan, step, was_active);
         let completed = self.step(step).main.phase == Phase::Completed;
-        if completed && step_plan.undo.is_some() {
+        if completed && step_plan.undo.is_some() && !self.was_undone(plan, step) {
             self.owe(TaskRef::undo(step));
         }
         let state = self.step(step);

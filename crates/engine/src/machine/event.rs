@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    approval::ApprovalEvent, lock::LockHolding, repeat::RepeatEvent, rollout::Waves,
+    approval::ApprovalEvent, fork::Forked, lock::LockHolding, repeat::RepeatEvent, rollout::Waves,
     signal::SignalEvent, window::WindowEvent,
 };
 use crate::{
@@ -135,6 +135,9 @@ pub struct Created {
     /// For people and queries.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The run that it goes on from, and what it need not do again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<Box<Forked>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -538,6 +541,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A step is not performed: the run that this one was forked from says how it ends.
+    Reused {
+        /// Which.
+        step: StepRef,
+    },
     /// An order came when the run had moved on; nothing else happened.
     ControlRefused {
         /// Which order.
@@ -623,6 +631,7 @@ impl Event {
             Self::EmergencyReleased(_) => "emergency_released",
             Self::SkippedBy { .. } => "skipped_by",
             Self::MarkedDone { .. } => "marked_done",
+            Self::Reused { .. } => "reused",
             Self::ControlRefused { .. } => "control_refused",
             Self::Ended { .. } => "ended",
         }
@@ -650,6 +659,7 @@ impl Event {
             Self::Skipped { step, .. }
             | Self::Opened { step, .. }
             | Self::MarkedDone { step, .. }
+            | Self::Reused { step }
             | Self::ItemsStarted { step, .. }
             | Self::WaveSoaking { step, .. }
             | Self::GateOpened { step, .. }

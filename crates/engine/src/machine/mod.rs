@@ -17,6 +17,7 @@ mod decide;
 mod drained;
 mod ending;
 mod event;
+mod fork;
 mod halt;
 mod holding;
 mod input;
@@ -45,6 +46,7 @@ pub use event::{
     Created, Event, Opening, Order, ParentLink, Role, RunError, ScopeRef, SkipReason, StepRef,
     TaskRef, Verdict,
 };
+pub use fork::{Forked, Recorded, RecordedEnd, fork};
 pub use input::{Input, absorb, react};
 pub use items::MapState;
 pub use lock::{LockBook, LockChange, LockHolding, Queued};

@@ -33,6 +33,9 @@ impl Pass<'_, '_> {
             return Ok(());
         }
         let task = TaskRef::main(step);
+        if self.state.recorded(self.plan, step).is_some() {
+            return self.emit(Event::Reused { step });
+        }
         if let Some(decided) = &state.main.decided {
             let event = match decided {
                 ByHand::Skip => Event::Skipped { step, reason: SkipReason::Operator },

@@ -54,7 +54,12 @@ impl Pass<'_, '_> {
         wait: &WaitPlan,
     ) -> Result<(), IllegalEvent> {
         let until = match self.wait_until(step, wait) {
-            Ok(until) => until,
+            Ok(Some(until)) => until,
+            Ok(None) => {
+                let output = Arc::new(self.state.entered(step));
+                self.emit(Event::WaitStarted { step, until: self.env.now })?;
+                return self.emit(Event::Completed { task: TaskRef::main(step), output });
+            }
             Err(error) => return self.emit(failed_for_good(TaskRef::main(step), error)),
         };
         self.emit(Event::WaitStarted { step, until })?;
@@ -62,12 +67,14 @@ impl Pass<'_, '_> {
         if until <= self.env.now { self.wait_over(step) } else { Ok(()) }
     }
 
-    fn wait_until(&self, step: StepRef, wait: &WaitPlan) -> Result<Timestamp, StepError> {
+    /// Until when the step waits; none: its window has let it in.
+    fn wait_until(&self, step: StepRef, wait: &WaitPlan) -> Result<Option<Timestamp>, StepError> {
         let view = self.view(TaskRef::main(step));
-        match wait {
-            WaitPlan::For(time) => Ok(self.env.now.after(WAIT_FOR.eval(time, &view)?.0)),
-            WaitPlan::Until(until) => Ok(WAIT_UNTIL.eval(until, &view)?.0),
-        }
+        Ok(match wait {
+            WaitPlan::For(time) => Some(self.env.now.after(WAIT_FOR.eval(time, &view)?.0)),
+            WaitPlan::Until(until) => Some(WAIT_UNTIL.eval(until, &view)?.0),
+            WaitPlan::Window => None,
+        })
     }
 
     pub(super) fn wait_over(&mut self, step: StepRef) -> Result<(), IllegalEvent> {

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     decide::{Pass, failed_for_good},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     graph::{Plan, WindowPlan},
-    model::{HumanDuration, StepError, Timestamp},
+    model::{HumanDuration, Moment, StepError, Timestamp},
 };
 
 /// How often a window is looked at that is switched off.
@@ -146,6 +147,17 @@ impl RunState {
     /// What a step waits for before it starts.
     pub fn step_window(&self, step: StepRef) -> Option<&WindowWait> {
         self.waits(Some(step))
+    }
+
+    /// What a step says that waited for its window: which one let it in, and until when it is open;
+    /// nothing, if a person did.
+    pub(super) fn entered(&self, step: StepRef) -> Value {
+        match self.gates.get(Some(step)) {
+            Some(Gate::Entered { window, closes }) => {
+                json!({ "window": window, "closes": Moment(*closes) })
+            }
+            Some(Gate::Waits(_) | Gate::Overridden) | None => Value::Null,
+        }
     }
 
     /// Who waits for a window, or was let in and has not started.

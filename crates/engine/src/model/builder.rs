@@ -174,12 +174,26 @@ impl Step {
 
     /// Waits for a time. A text that is no duration is a template that gives one.
     pub fn wait(id: impl Into<String>, time: impl Into<Setting<HumanDuration>>) -> Self {
-        Self::new(id, StepKind::Wait { wait: Wait { duration: Some(time.into()), until: None } })
+        Self::new(
+            id,
+            StepKind::Wait { wait: Wait { duration: Some(time.into()), ..Wait::default() } },
+        )
     }
 
     /// Waits until a point in time. A text that is none is a template that gives one.
     pub fn wait_until(id: impl Into<String>, at: impl Into<Setting<Moment>>) -> Self {
-        Self::new(id, StepKind::Wait { wait: Wait { duration: None, until: Some(at.into()) } })
+        Self::new(id, StepKind::Wait { wait: Wait { until: Some(at.into()), ..Wait::default() } })
+    }
+
+    /// Waits until a maintenance window is open, and stays open for so long.
+    pub fn wait_for_window(
+        id: impl Into<String>,
+        window: impl Into<String>,
+        needs: impl Into<Option<HumanDuration>>,
+    ) -> Self {
+        let needs = needs.into().map(Setting::Value);
+        let wait = Wait { window: Some(window.into()), needs, ..Wait::default() };
+        Self::new(id, StepKind::Wait { wait })
     }
 
     /// Waits for a signal of this name; `schema` is the JSON Schema of what may be sent.

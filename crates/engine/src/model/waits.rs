@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, HumanDuration, Moment, Setting};
+use super::{Condition, HumanDuration, Moment, Setting, WindowUse};
 
 /// What a `wait` waits for: exactly one of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,23 @@ pub struct Wait {
     /// Until when; a time that has passed is waited for no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Setting<Moment>>,
+    /// The name of a maintenance window, or a template that gives one: until it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// Of a window: how long it has to stay open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Setting<HumanDuration>>,
+}
+
+impl Wait {
+    /// The window that it waits for, if it waits for one.
+    pub fn window_use(&self) -> Option<WindowUse> {
+        let name = self.window.clone()?;
+        Some(match &self.needs {
+            Some(needs) => WindowUse::new(name, needs.clone()),
+            None => WindowUse::Named(name),
+        })
+    }
 }
 
 /// How often a `repeat` does its steps.

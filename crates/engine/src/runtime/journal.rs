@@ -55,7 +55,7 @@ pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 }
 
 /// Writes a turn as a row; fields of more than `large` bytes go beside it.
-pub(super) fn encode(events: &[Event], large: usize) -> (Bytes, Vec<Blob>) {
+pub(crate) fn encode(events: &[Event], large: usize) -> (Bytes, Vec<Blob>) {
     let whole = json(events);
     if whole.len() <= large {
         return (whole.into(), Vec::new());

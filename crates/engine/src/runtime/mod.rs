@@ -45,7 +45,9 @@ use crate::{
 
 pub(crate) use active::outgoing;
 pub use config::Config;
-pub(crate) use journal::{Unreadable, large_values, read as read_journal};
+pub(crate) use journal::{
+    Unreadable, encode as encode_journal, large_values, read as read_journal,
+};
 pub use message::Outcome;
 pub(crate) use message::{Message, Start, Started};
 pub(crate) use plans::Deployed;

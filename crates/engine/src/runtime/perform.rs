@@ -84,6 +84,7 @@ impl Shard {
             priority: active.state.created.priority,
             requires: active.state.created.requires.clone(),
             labels: std::collections::BTreeMap::new(),
+            forked_from: None,
         };
         let created = self.child_of(parent, created);
         let shared = Arc::clone(&self.shared);

@@ -168,6 +168,7 @@ async fn start(
         priority: deployed.plan.priority,
         requires: deployed.requires(&schedule.requires),
         labels: labels(name, schedule),
+        forked_from: None,
     };
     let (reply, answer) = tokio::sync::oneshot::channel();
     let start = Start {

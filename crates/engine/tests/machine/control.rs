@@ -44,6 +44,7 @@ impl Run {
             root: parent,
             requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
+            forked_from: None,
             priority: 0,
             held: Vec::new(),
         };

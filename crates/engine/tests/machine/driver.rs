@@ -8,7 +8,7 @@ use rackwright_engine::{
     graph::{Plan, compile},
     machine::{
         ApprovalAnswer, Command, Control, Created, Env, Event, Input, LockChange, Order, RunState,
-        SentSignal, StepRef, TaskRef, Turn, Verdict, WindowInput, fold, react,
+        SentSignal, StepRef, TaskRef, Turn, Verdict, WindowInput, fold, fork, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -73,6 +73,7 @@ impl Driver {
             priority: 0,
             requires: std::collections::BTreeMap::new(),
             labels: BTreeMap::new(),
+            forked_from: None,
         };
         let state = RunState::new(&plan, created.clone());
         let journal = vec![(now, Event::Created(Box::new(created)))];
@@ -90,6 +91,28 @@ impl Driver {
         };
         driver.claim();
         driver
+    }
+
+    /// A new run that goes on from this one, which has ended: from what failed, or from any step.
+    pub(crate) fn fork(mut self) -> Option<Self> {
+        let steps = u32::try_from(self.state.steps.len()).unwrap();
+        let step = StepRef(self.choose(steps));
+        let failed = self.state.status != RunStatus::Completed;
+        let path = (!failed || self.choose(2) == 0).then(|| self.state.path(&self.plan, step));
+        let forked = fork(&self.plan, &self.state, path.as_deref(), order(), false);
+        if self.state.in_finally(self.state.step(step).scope) && path.is_some() {
+            assert!(forked.is_err());
+            return None;
+        }
+        let forked = forked.expect("a run that has ended can be forked from any step");
+        let run = RunId::from_parts(self.now, 2);
+        let forked_from = Some(Box::new(forked));
+        let created = Created { run, root: run, forked_from, ..(*self.state.created).clone() };
+        self.state = RunState::new(&self.plan, created.clone());
+        self.journal = vec![(self.now, Event::Created(Box::new(created)))];
+        (self.open, self.invariants, self.epoch) = (Vec::new(), Invariants::default(), 0);
+        self.claim();
+        Some(self)
     }
 
     fn choose(&mut self, below: u32) -> u32 {

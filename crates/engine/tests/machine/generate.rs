@@ -81,8 +81,13 @@ fn merge(step: &mut Value, more: Value) {
     }
 }
 
-/// Retries and the time of attempts stand on tasks alone.
+/// Retries and the time of attempts stand on tasks alone, a window not beside another.
 fn merge_policies(step: &mut Value, mut policies: Value) {
+    if step.pointer("/wait/window").is_some()
+        && let Value::Object(policies) = &mut policies
+    {
+        policies.remove("window");
+    }
     if step.get("uses").is_none()
         && let Value::Object(policies) = &mut policies
     {
@@ -119,6 +124,8 @@ fn kind(depth: u32) -> BoxedStrategy<Value> {
         Just(json!({ "for": "{{ input.n }}s" })),
         Just(json!({ "until": "1970-01-01T00:00:02Z" })),
         Just(json!({ "until": "{{ input.n }}" })),
+        Just(json!({ "window": "minute" })),
+        Just(json!({ "window": "minute", "needs": "{{ input.n }}s" })),
     ];
     let wait = wait.prop_map(|wait| json!({ "wait": wait }));
     if depth == 0 {

@@ -52,6 +52,10 @@ impl Invariants {
                 Event::Repeat { step, what: RepeatEvent::Started { .. } } => {
                     assert_next_iteration(plan, &state, *step, now);
                 }
+                Event::Reused { step } => {
+                    assert_needs_met(plan, &state, *step);
+                    assert!(self.completed.insert(TaskRef::main(*step)), "{step:?} ends twice");
+                }
                 Event::LocksGranted { step: None } => self.begun = true,
                 Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
                 Event::WaveSoaking { step, .. }
@@ -214,6 +218,9 @@ fn check_cleanup(plan: &Plan, state: &RunState, step: StepRef) {
     let Some(cleanup) = &state.plan_of(plan, step).cleanup else { return };
     let me = state.step(step);
     let performed = performed(state, TaskRef::cleanup(step));
+    if state.recorded(plan, step).is_some_and(|recorded| recorded.cleaned) {
+        return assert!(!performed, "cleanup of step {} that an older run dealt with", step.0);
+    }
     // A step that could not start failed without having begun; a person may skip one between two
     // attempts.
     let unbegun = me.main.attempt == 0 && matches!(me.inner, Inner::None);
@@ -234,6 +241,9 @@ fn check_cleanup(plan: &Plan, state: &RunState, step: StepRef) {
 fn check_undo(plan: &Plan, state: &RunState, step: StepRef) {
     let performed = performed(state, TaskRef::undo(step));
     let me = state.step(step);
+    if state.recorded(plan, step).is_some_and(|recorded| recorded.undone) {
+        return assert!(!performed, "undo of step {} that an older run performed", step.0);
+    }
     let owed = state.plan_of(plan, step).undo.is_some()
         && me.main.phase == Phase::Completed
         && is_taken_back(plan, state, me.scope);

@@ -26,6 +26,23 @@ proptest! {
     }
 
     #[test]
+    fn a_fork_of_any_run_ends_and_keeps_the_invariants(
+        flow in workflow(),
+        choices in prop::collection::vec(any::<u32>(), 1..200),
+    ) {
+        let mut driver = Driver::new(&flow, choices);
+        for _ in 0..3 {
+            let mut steps = 0;
+            while driver.step(steps > STORMY / 4) {
+                steps += 1;
+            }
+            driver.finish();
+            let Some(forked) = driver.fork() else { return Ok(()) };
+            driver = forked;
+        }
+    }
+
+    #[test]
     fn in_calm_weather_a_run_completes_unless_its_expressions_are_wrong(flow in workflow()) {
         let mut driver = Driver::new(&flow, vec![3]);
         while driver.step(true) {}

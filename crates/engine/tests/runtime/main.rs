@@ -13,6 +13,7 @@ mod cut;
 mod databases;
 mod device;
 mod drain;
+mod fork;
 mod heartbeat;
 mod holding;
 mod locks;

@@ -75,6 +75,7 @@ impl Lines {
             Event::MarkedDone { by, reason, .. } => {
                 format!("{by} says it is done: {}", one_line(reason))
             }
+            Event::Reused { .. } => "as the run before left it".to_owned(),
             Event::Skipped { reason: SkipReason::Condition, .. } => "skipped".to_owned(),
             Event::Skipped { reason: SkipReason::Jump, .. } => "skipped by a jump".to_owned(),
             Event::Skipped { reason: SkipReason::Operator, .. } => "skipped as told".to_owned(),
@@ -217,6 +218,7 @@ impl Lines {
             | Event::EmergencyReleased(_)
             | Event::SkippedBy { .. }
             | Event::MarkedDone { .. }
+            | Event::Reused { .. }
             | Event::ControlRefused { .. }
             | Event::Ended { .. } => return None,
         })

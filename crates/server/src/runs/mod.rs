@@ -3,6 +3,7 @@
 mod answer;
 mod archive;
 mod find;
+mod fork;
 mod journal;
 mod list;
 mod show;
@@ -55,6 +56,8 @@ pub(crate) async fn runs(
         RunsCommand::Release(arguments) => tell::release(&client, arguments, output).await,
         RunsCommand::Skip(arguments) => tell::skip(&client, arguments, output).await,
         RunsCommand::MarkDone(arguments) => tell::mark_done(&client, arguments, output).await,
+        RunsCommand::Retry(arguments) => fork::retry(&client, arguments, output).await,
+        RunsCommand::Fork(arguments) => fork::fork(&client, arguments, output).await,
         RunsCommand::Resolve(arguments) => tell::resolve(&client, arguments, output).await,
         RunsCommand::Signal(arguments) => answer::signal(&client, arguments, output).await,
         RunsCommand::Approve(arguments) => answer::answer(&client, arguments, true, output).await,

@@ -28,6 +28,13 @@ pub(super) async fn show(client: &Client, run: RunId, output: &Output) -> Outcom
         output.object(&json!({
             "record": record,
             "input": view.state().created.input,
+            "forked_from": view.state().created.forked_from.as_ref().map(|forked| json!({
+                "run": forked.run,
+                "from": forked.from,
+                "by": forked.order.by,
+                "reason": forked.order.reason,
+                "taken_back": forked.taken_back,
+            })),
             "ended_at": view.ended_at().map(|at| at.to_string()),
             "steps": tree.steps,
             "obligations": view.obligations(),
@@ -67,6 +74,12 @@ fn header(record: &RunRecord, view: &RunView, now: Timestamp, output: &Output) {
     line("run", &record.id.to_string());
     if let Some(parent) = record.parent {
         line("parent", &parent.to_string());
+    }
+    if let Some(forked) = &view.state().created.forked_from {
+        let from = forked.from.join(", ");
+        let Order { by, reason } = &forked.order;
+        let why = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        line("forked", &format!("from {} at {from}, by {by}{why}", forked.run));
     }
     line("workflow", &format!("{}  (version {:?})", record.workflow, record.version));
     line("status", &status(record));

@@ -5,6 +5,7 @@
 mod calendar;
 mod control;
 mod files;
+mod fork;
 mod interrupted;
 mod lab;
 mod runs;

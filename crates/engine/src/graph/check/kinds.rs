@@ -33,7 +33,7 @@ impl<'w> Checker<'_, 'w> {
             StepKind::Decision { decision } => self.decision(decision, at, frame),
             StepKind::Set { set } => drop(self.template(set, &at.key("set"), frame)),
             StepKind::Repeat { repeat, body } => self.repeat(step, (repeat, body), at, frame),
-            StepKind::Wait { wait } => self.wait(wait, at, frame),
+            StepKind::Wait { wait } => self.wait(step, wait, at, frame),
             StepKind::Signal { signal } => self.signal(signal, at),
             StepKind::Approval { approval } => self.approval(approval, at, frame),
             StepKind::Group { body } => self.branch(body, at, frame, None),

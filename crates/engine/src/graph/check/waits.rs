@@ -7,11 +7,31 @@ use crate::{
 };
 
 impl<'w> Checker<'_, 'w> {
-    pub(super) fn wait(&mut self, wait: &Wait, at: &Pointer, frame: &Frame<'_, 'w>) {
-        let at = at.key("wait");
-        if wait.duration.is_some() == wait.until.is_some() {
-            let message = "a `wait` waits for one thing: `for` a time, or `until` a time";
+    pub(super) fn wait(
+        &mut self,
+        step: &'w Step,
+        wait: &'w Wait,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+    ) {
+        let (beside, at) = (at.key("window"), at.key("wait"));
+        let things = [wait.duration.is_some(), wait.until.is_some(), wait.window.is_some()];
+        let without_window = wait.needs.is_some() && wait.window.is_none();
+        if things.into_iter().filter(|thing| *thing).count() != 1 || without_window {
+            let message =
+                "a `wait` waits for one thing: `for` a time, `until` a time, or a `window`";
             self.report(Problem::new("missing-field", at.clone(), message));
+        }
+        if let Some(window) = wait.window_use() {
+            self.window_of_wait(&window, &at, frame);
+            if step.window.is_some() {
+                let message = "a step that waits for a window begins with it";
+                self.report(
+                    Problem::new("misplaced-field", beside, message)
+                        .on_key()
+                        .help("leave it out, or let another step wait before this one"),
+                );
+            }
         }
         if let Some(time) = &wait.duration {
             self.setting(time, &WAIT_FOR, &at.key("for"), frame);

@@ -42,6 +42,32 @@ impl<'w> Checker<'_, 'w> {
             WindowUse::Named(_) => at.clone(),
             WindowUse::Needs(_) => at.key("name"),
         };
+        self.window_parts(window, (place, at), frame);
+    }
+
+    /// The window that a `wait` waits for.
+    pub(super) fn window_of_wait(
+        &mut self,
+        window: &WindowUse,
+        at: &Pointer,
+        frame: &Frame<'_, 'w>,
+    ) {
+        if self.in_finally {
+            self.report(
+                Problem::new("misplaced-field", at.key("window"), "`window` does not belong here")
+                    .on_key()
+                    .help("what is done at the end of a run waits for no window: leave it out"),
+            );
+        }
+        self.window_parts(window, (at.key("window"), at), frame);
+    }
+
+    fn window_parts(
+        &mut self,
+        window: &WindowUse,
+        (place, at): (Pointer, &Pointer),
+        frame: &Frame<'_, 'w>,
+    ) {
         let name = self.template(&Value::from(window.name()), &place, frame);
         let constant = name.as_ref().and_then(|name| name.constant());
         if constant.is_some_and(|name| name.as_str().is_none_or(|name| name.trim().is_empty())) {

@@ -86,7 +86,8 @@ pub(super) fn window(window: &WindowUse) -> String {
 pub(super) fn wait(wait: &Wait) -> String {
     let duration = wait.duration.as_ref().map(|time| format!("for {}", setting(time)));
     let until = wait.until.as_ref().map(|until| format!("until {}", setting(until)));
-    [duration, until].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let window = wait.window_use().map(|it| window(&it));
+    [duration, until, window].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// How a repeat goes on.

@@ -195,8 +195,8 @@ pub(super) const REPEAT: Shape = Shape {
 
 pub(super) const WAIT: Shape = Shape {
     what: "`wait`",
-    fields: &["for", "until"],
-    later: &["window"],
+    fields: &["for", "until", "window", "needs"],
+    later: &[],
     hints: &[
         ("duration", "use `for`"),
         ("seconds", "use `for`, such as `for: 30s`"),

@@ -10,26 +10,37 @@ impl Decoder<'_> {
     pub(super) fn wait(&mut self, node: &Node, at: &Pointer) -> Option<Wait> {
         if let Kind::Text(text, _) = &node.kind {
             self.report(
-                wrong_type(node, at, "a mapping with `for` or `until`")
+                wrong_type(node, at, "a mapping with `for`, `until` or `window`")
                     .help(format!("write `wait: {{ for: {text} }}`")),
             );
             return None;
         }
         let fields = self.fields(node, at, &shapes::WAIT)?;
-        match fields.present(&["for", "until"]).as_slice() {
+        match fields.present(&["for", "until", "window"]).as_slice() {
             ["for"] => {
                 let duration = self.optional(&fields, "for", setting(Self::duration))?;
-                Some(Wait { duration: Some(duration), until: None })
+                Some(Wait { duration: Some(duration), ..Wait::default() })
             }
             ["until"] => {
                 let until = self.optional(&fields, "until", setting(Self::moment))?;
-                Some(Wait { duration: None, until: Some(until) })
+                Some(Wait { until: Some(until), ..Wait::default() })
+            }
+            ["window"] => {
+                let window = self.required(&fields, "window", Self::text)?;
+                let needs = self.optional(&fields, "needs", setting(Self::duration));
+                Some(Wait { window: Some(window), needs, ..Wait::default() })
             }
             [] => {
                 self.report(
-                    Problem::new("missing-field", at.clone(), "a `wait` needs `for` or `until`")
-                        .label("for what?")
-                        .help("`for: 10m` waits for a time, `until: \"2026-12-24T22:00:00Z\"` until one"),
+                    Problem::new(
+                        "missing-field",
+                        at.clone(),
+                        "a `wait` needs `for`, `until` or `window`",
+                    )
+                    .label("for what?")
+                    .help(
+                        "`for: 10m` waits for a time, `until: \"2026-12-24T22:00:00Z\"` until one",
+                    ),
                 );
                 None
             }
