@@ -29,7 +29,7 @@ mod shrink;
 pub use backend::Backend;
 pub use figures::Figures;
 pub use play::{Course, Failure, play};
-pub use scene::Scene;
+pub use scene::{Deed, Scene};
 pub use shrink::shrink;
 
 use rackwright_engine::model::planted::{Defect, plant};

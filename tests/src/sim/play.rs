@@ -58,12 +58,12 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Scene { seed, workflow, nodes, faults, cancel_after, .. } = &self.scene;
+        let Scene { seed, workflow, nodes, faults, deeds, .. } = &self.scene;
         writeln!(f, "seed {seed} breaks {} law(s):", self.breaches.len())?;
         for breach in &self.breaches {
             writeln!(f, "  {breach}")?;
         }
-        writeln!(f, "{nodes} node(s); cancelled after {cancel_after:?}; faults: {faults}")?;
+        writeln!(f, "{nodes} node(s); people: {deeds:?}; faults: {faults}")?;
         writeln!(f, "workflow: {}", String::from_utf8_lossy(&workflow.canonical()))?;
         writeln!(f, "journal:")?;
         for line in &self.journal {

@@ -30,10 +30,29 @@ pub struct Scene {
     pub nodes: usize,
     /// What goes wrong.
     pub faults: FaultPlan,
-    /// When somebody cancels the run, if anybody does.
-    pub cancel_after: Option<Duration>,
+    /// What people do of their own accord, and when.
+    pub deeds: Vec<(Duration, Deed)>,
     /// The nodes' settings.
     pub config: Config,
+}
+
+/// What people do that nobody asked them for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// They cancel the run.
+    Cancel,
+    /// They pause a run.
+    Pause,
+    /// They stop a run in an emergency.
+    Stop,
+    /// They skip a step.
+    Skip,
+    /// They say that they did a step themselves.
+    MarkDone,
+    /// They let something in that waits for a window.
+    LetIn,
+    /// They send a signal, waited for or not.
+    Signal,
 }
 
 thread_local! {
@@ -47,14 +66,13 @@ impl Scene {
         let kid = kid();
         let workflow = calls(workflow(seed), &kid);
         let nodes = 1 + usize::from(chance.percent(75)) + usize::from(chance.percent(40));
-        let cancel_after = chance.percent(20).then(|| chance.time(Duration::from_mins(1)));
         Self {
             seed,
             workflow,
             kid,
             nodes,
             faults: faults(seed),
-            cancel_after,
+            deeds: deeds(seed),
             config: config(seed),
         }
     }
@@ -135,6 +153,28 @@ fn put_version(value: &mut Value, version: &Value) {
         Value::Array(items) => items.iter_mut().for_each(|value| put_version(value, version)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+fn deeds(seed: u64) -> Vec<(Duration, Deed)> {
+    let mut chance = Chance::of(seed, "deeds");
+    let mut deeds = Vec::new();
+    if chance.percent(20) {
+        deeds.push((chance.time(Duration::from_mins(1)), Deed::Cancel));
+    }
+    let more = if chance.percent(50) { chance.below(5) } else { 0 };
+    for _ in 0..more {
+        let deed = match chance.below(10) {
+            0..3 => Deed::Pause,
+            3 | 4 => Deed::Stop,
+            5 => Deed::Skip,
+            6 => Deed::MarkDone,
+            7 => Deed::LetIn,
+            _ => Deed::Signal,
+        };
+        deeds.push((chance.time(Duration::from_mins(1)), deed));
+    }
+    deeds.sort_by_key(|(at, _)| *at);
+    deeds
 }
 
 fn faults(seed: u64) -> FaultPlan {

@@ -31,8 +31,10 @@ pub fn shrink(failure: Box<Failure>, backend: &Backend) -> Box<Failure> {
 /// Scenes with one thing less.
 fn candidates(scene: &Scene) -> Vec<Scene> {
     let mut all = Vec::new();
-    if scene.cancel_after.is_some() {
-        all.push(Scene { cancel_after: None, ..scene.clone() });
+    for n in 0..scene.deeds.len() {
+        let mut smaller = scene.clone();
+        smaller.deeds.remove(n);
+        all.push(smaller);
     }
     if scene.nodes > 1 {
         all.push(Scene { nodes: scene.nodes - 1, ..scene.clone() });
