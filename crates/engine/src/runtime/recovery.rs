@@ -80,7 +80,19 @@ impl Claimed {
 
 /// Nobody else takes a claimed run: it stays on this list until a shard has it.
 fn remember(shared: &Shared, claims: impl IntoIterator<Item = Claimed>) {
-    shared.claimed.lock().unwrap_or_else(PoisonError::into_inner).extend(claims);
+    add(&mut shared.claimed.lock().unwrap_or_else(PoisonError::into_inner), claims);
+}
+
+/// A run stands on the list once: it may be claimed, not be readable, and be found again by its
+/// mail before it is read.
+fn add(list: &mut Vec<Claimed>, claims: impl IntoIterator<Item = Claimed>) {
+    for claim in claims {
+        match list.iter_mut().find(|known| known.run == claim.run) {
+            Some(known) if known.epoch > claim.epoch => {}
+            Some(known) => *known = claim,
+            None => list.push(claim),
+        }
+    }
 }
 
 /// Hands claimed runs to their shards. Those that can't be read now stay on the list.
@@ -204,3 +216,29 @@ pub(super) fn reload(shared: Arc<Shared>, run: RunId) {
 
 /// How long to wait before the store is asked again.
 const AGAIN: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::NodeId;
+
+    #[test]
+    fn a_run_that_is_found_twice_is_read_once() {
+        let claimed = |number: u128, epoch| Claimed {
+            run: RunId::from_parts(Timestamp::from_micros(0), number),
+            epoch,
+            status: RunStatus::Running,
+            version: Version([0; 32]),
+            takeovers: 0,
+            identity: Identity {
+                node: NodeId(RunId::from_parts(Timestamp::from_micros(0), 9).0),
+                life: 1,
+            },
+        };
+        let mut list = vec![claimed(1, 4), claimed(2, 1)];
+        add(&mut list, [claimed(1, 4), claimed(2, 2), claimed(3, 1)]);
+        add(&mut list, [claimed(2, 1)]);
+        let epochs: Vec<_> = list.iter().map(|claim| claim.epoch).collect();
+        assert_eq!(epochs, [4, 2, 1]);
+    }
+}
