@@ -28,6 +28,6 @@ mod schedules;
 mod settings;
 mod stopping;
 mod support;
-mod telemetry;
 mod sweep;
+mod telemetry;
 mod windows;
