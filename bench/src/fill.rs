@@ -67,8 +67,10 @@ fn append(run: RunId, (seq, last): (usize, bool), at: Timestamp, row: &Bytes) ->
             owner: None,
         })
     });
-    let end = RunUpdate { status: RunStatus::Completed, wake_at: None, release: true };
-    let wait = RunUpdate { status: RunStatus::Waiting, wake_at: None, release: true };
+    let end =
+        RunUpdate { status: RunStatus::Completed, wake_at: None, release: true, version: None };
+    let wait =
+        RunUpdate { status: RunStatus::Waiting, wake_at: None, release: true, version: None };
     let update = if last { Some(end) } else { (seq == 0).then_some(wait) };
     Append {
         run,

@@ -147,6 +147,7 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::EmergencyStopped(_)
             | Event::EmergencyReleased(_)
             | Event::ControlRefused { .. }
+            | Event::Migrated { .. }
             | Event::Ended { .. } => return,
         };
         self.step(number, event, next.0, next.1);

@@ -90,7 +90,8 @@ async fn commits(writer: &mut Box<dyn Writer>, size: usize, kind: Kind) -> (u32,
             let mut append = row(runs[place], next[place]);
             if matches!(kind, Kind::Mixed) && n % 8 == 0 {
                 let status = RunStatus::Running;
-                append.update = Some(RunUpdate { status, wake_at: None, release: false });
+                append.update =
+                    Some(RunUpdate { status, wake_at: None, release: false, version: None });
             }
             next[place] += 1;
             batch.push(append);

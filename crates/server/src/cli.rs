@@ -82,6 +82,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunsCommand,
     },
+    /// Moves a run to another version of its workflow, if nothing behind it differs
+    Migrate(MigrateArguments),
     /// Starts workflows again and again
     Schedules {
         #[command(subcommand)]
@@ -163,6 +165,21 @@ fn speed(text: &str) -> Result<f64, String> {
         Ok(speed) if speed.is_finite() && speed > 0.0 => Ok(speed),
         Ok(_) | Err(_) => Err("expected a number above 0".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// The run: its id, the beginning of it, or `last`
+    pub(crate) run: String,
+    /// The version: the beginning of its hash, `newest`, or a workflow file, which is kept with
+    /// that
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: String,
+    /// Only says whether it can move, and what would be different
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) said: Said,
 }
 
 #[derive(Debug, Args)]

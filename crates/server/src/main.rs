@@ -12,6 +12,7 @@ mod lab;
 mod locks;
 mod logs;
 mod metrics;
+mod migrate;
 mod node;
 mod nodes;
 mod output;
@@ -69,6 +70,7 @@ async fn perform(cli: Cli, output: &Output, logs: &logs::Logs) -> Outcome<Exit> 
         Command::Steps(arguments) => steps::steps(common, arguments, output),
         Command::Schema => Ok(schema::schema(output)),
         Command::Runs { command } => runs::runs(common, command, output, logs).await,
+        Command::Migrate(arguments) => migrate::migrate(common, arguments, output).await,
         Command::Schedules { command } => schedules::schedules(common, command, output).await,
         Command::Node(arguments) => node::node(common, arguments, output).await,
         Command::Worker(arguments) => worker::worker(common, arguments, output).await,

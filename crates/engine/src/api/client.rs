@@ -122,10 +122,29 @@ impl Client {
         let mut view = self.first_view(run, first).await?;
         for (number, events) in self.events_of(run, &rows).await?.into_iter().enumerate() {
             for (at, event) in events.into_iter().skip(usize::from(number == 0)) {
-                view.apply(&event, at).map_err(|error| EngineError::journal(run, &error))?;
+                self.apply(&mut view, &event, at).await?;
             }
         }
         Ok((view, rows.last().map_or(0, |row| row.seq + 1)))
+    }
+
+    /// Applies an event to the view of its run, also [`Event::Migrated`], for which the store is
+    /// asked.
+    ///
+    /// # Errors
+    /// [`EngineError::Journal`] if it can't follow those before it, or what the store says.
+    pub async fn apply(
+        &self,
+        view: &mut RunView,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<(), EngineError> {
+        let applied = if let Event::Migrated { version, .. } = event {
+            view.moved(self.plan(*version).await?, event, at)
+        } else {
+            view.apply(event, at)
+        };
+        applied.map_err(|error| EngineError::journal(view.state().created.run, &error))
     }
 
     /// The state of a run right after its creation: what [`RunHandle::events`] is applied to, from

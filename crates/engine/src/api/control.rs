@@ -261,7 +261,7 @@ impl Client {
     }
 
     /// A run that has not ended, and the number of its next journal row.
-    async fn unended(&self, run: RunId) -> Result<(RunView, u64), EngineError> {
+    pub(super) async fn unended(&self, run: RunId) -> Result<(RunView, u64), EngineError> {
         let (view, next) = self.view_and_next(run).await?;
         let status = view.state().status;
         if status.is_ended() {
@@ -270,7 +270,7 @@ impl Client {
         Ok((view, next))
     }
 
-    async fn order(
+    pub(super) async fn order(
         &self,
         run: RunId,
         from: impl Into<Option<u64>>,
@@ -302,6 +302,10 @@ fn answer(input: &Input, event: Event) -> Option<Heard> {
         ("cancel", order.by.as_str(), followed)
     } else if let Input::Control(control) = input {
         (control.action(), control.by(), control.is_followed_by(&event))
+    } else if let Input::Migrate { version, order } = input {
+        let followed = matches!(&event, Event::Migrated { version: v, order: o }
+            if (v, o) == (version, order));
+        ("migrate", order.by.as_str(), followed)
     } else if let Input::Resolve { verdict, by, reason, .. } = input {
         let followed = matches!(&event, Event::Resolved { verdict: v, by: b, reason: r, .. }
             if (v, b, r) == (verdict, by, reason));

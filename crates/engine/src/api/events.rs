@@ -131,8 +131,7 @@ impl Follower {
             };
             for (at, event) in events {
                 if !matches!(event, Event::Created(_)) {
-                    view.apply(&event, at)
-                        .map_err(|error| EngineError::journal(self.run, &error))?;
+                    self.client.apply(&mut view, &event, at).await?;
                 }
                 self.ended |= matches!(event, Event::Ended { .. });
                 let path = path_of(&view, &event);
@@ -246,6 +245,7 @@ fn path_of(view: &RunView, event: &Event) -> Option<String> {
         | Event::EmergencyStopped(_)
         | Event::EmergencyReleased(_)
         | Event::ControlRefused { .. }
+        | Event::Migrated { .. }
         | Event::Ended { .. } => Role::Main,
     };
     Some(view.state().task_path(view.plan(), TaskRef { step, role }))

@@ -11,6 +11,7 @@ mod events;
 mod fleet;
 mod fork;
 mod handle;
+mod migrate;
 mod obligations;
 mod quarantine;
 mod request;

@@ -131,8 +131,7 @@ impl RunView {
         let Some(ix) = self.plan.finally else { return Vec::new() };
         let places = 0..self.plan.scope(ix).len;
         if let Some(ending) = self.state.ending {
-            let first = self.state.scope(ending.scope).first.0;
-            let tasks = places.map(|place| TaskRef::main(StepRef(first + place)));
+            let tasks = places.map(|place| TaskRef::main(self.state.step_at(ending.scope, place)));
             return tasks
                 .map(|task| self.owed(task, begun(&self.state.step(task.step).main.phase)))
                 .collect();

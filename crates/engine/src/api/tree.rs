@@ -160,11 +160,9 @@ impl RunView {
     }
 
     fn scope(&self, scope: ScopeRef) -> Vec<StepView> {
-        let state = self.state.scope(scope);
-        let first = state.first.0;
-        let steps = (first..first + self.plan.scope(state.plan).len).map(StepRef);
+        let steps = self.state.steps_of(&self.plan, scope);
         let mut lines: Vec<StepView> = Vec::new();
-        for step in steps.clone() {
+        for step in self.state.steps_of(&self.plan, scope) {
             lines.push(self.step(step));
         }
         let owed = steps.rev().flat_map(|step| [TaskRef::undo(step), TaskRef::cleanup(step)]);

@@ -101,7 +101,8 @@ impl RunView {
         self.ended_at
     }
 
-    /// Applies the next event.
+    /// Applies the next event. After [`Event::Migrated`] the run has another plan, which
+    /// [`RunView::moved`] takes; [`Client::apply`](super::Client::apply) does either.
     ///
     /// # Errors
     /// [`IllegalEvent`] if it can't follow those before it.
@@ -208,7 +209,8 @@ impl RunView {
             | Event::Resumed(_)
             | Event::EmergencyStopped(_)
             | Event::EmergencyReleased(_)
-            | Event::ControlRefused { .. } => {}
+            | Event::ControlRefused { .. }
+            | Event::Migrated { .. } => {}
         }
     }
 
@@ -284,6 +286,7 @@ impl RunView {
             | Event::EmergencyStopped(_)
             | Event::EmergencyReleased(_)
             | Event::ControlRefused { .. }
+            | Event::Migrated { .. }
             | Event::Ended { .. } => None,
         };
         while let Some(owner) = scope.and_then(|scope| self.state.scope(scope).owner) {

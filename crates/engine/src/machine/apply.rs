@@ -118,6 +118,8 @@ impl RunState {
             Event::MarkedDone { step, output, .. } => self.marked_done(plan, event, *step, output),
             Event::Reused { step } => self.reused(plan, event, *step),
             Event::ControlRefused { .. } => Ok(()),
+            // Whoever has both plans calls `apply_move`.
+            Event::Migrated { .. } => Err(self.illegal_for_run(event, "without its new plan")),
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
     }
@@ -288,9 +290,8 @@ impl RunState {
             crate::graph::Jump::To(to) => to,
             crate::graph::Jump::End => len,
         };
-        let first = self.scope(scope).first.0;
         let between: Vec<_> = (place + 1..to.min(len))
-            .map(|place| StepRef(first + place))
+            .map(|place| self.step_at(scope, place))
             .filter(|step| self.step(*step).main.phase == Phase::Pending)
             .collect();
         for step in &between {
@@ -302,10 +303,9 @@ impl RunState {
     }
 
     fn release(&mut self, plan: &Plan, scope: super::ScopeRef, needed_by: &[u32]) {
-        let first = self.scope(scope).first.0;
         debug_assert!(needed_by.iter().all(|p| *p < plan.scope(self.scope(scope).plan).len));
         for place in needed_by {
-            let step = StepRef(first + place);
+            let step = self.step_at(scope, *place);
             let state = self.step_mut(step);
             state.unmet = state.unmet.saturating_sub(1);
             if state.unmet == 0 && state.main.phase == Phase::Pending {

@@ -555,6 +555,14 @@ pub enum Event {
         /// Why the run could not follow it any more.
         why: String,
     },
+    /// From here on the run is one of this version of its workflow.
+    Migrated {
+        /// The version.
+        version: Version,
+        /// Who moved it, and why.
+        #[serde(flatten)]
+        order: Order,
+    },
     /// The time of the run is over: it stops as if it had been cancelled.
     RunTimedOut,
     /// All steps have ended and what they left is met: what is done however a run ends begins.
@@ -633,6 +641,7 @@ impl Event {
             Self::MarkedDone { .. } => "marked_done",
             Self::Reused { .. } => "reused",
             Self::ControlRefused { .. } => "control_refused",
+            Self::Migrated { .. } => "migrated",
             Self::Ended { .. } => "ended",
         }
     }
@@ -689,6 +698,7 @@ impl Event {
             | Self::EmergencyStopped(_)
             | Self::EmergencyReleased(_)
             | Self::ControlRefused { .. }
+            | Self::Migrated { .. }
             | Self::Ended { .. } => None,
         }
     }

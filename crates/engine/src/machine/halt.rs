@@ -39,9 +39,7 @@ impl RunState {
         let state = self.scope_mut(scope);
         state.halted = true;
         state.stopped = true;
-        let first = state.first.0;
-        let len = plan.scope(state.plan).len;
-        for step in (first..first + len).map(StepRef) {
+        for step in self.steps_of(plan, scope) {
             self.stop_step(plan, step);
         }
         self.stop_waiting(scope);

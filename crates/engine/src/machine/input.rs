@@ -21,7 +21,7 @@ use super::{
 use crate::model::planted;
 use crate::{
     graph::{Delays, Plan},
-    model::{Backoff, ErrorClass, NodeId, RunId, RunStatus, StepError},
+    model::{Backoff, ErrorClass, NodeId, RunId, RunStatus, StepError, Version},
     step::{Effect, Holding, Observation, SubtaskReport},
 };
 
@@ -136,6 +136,14 @@ pub enum Input {
     Cancel(Order),
     /// An operator gives another order.
     Control(Control),
+    /// Somebody wants the run to be one of another version. It takes two plans, so that whoever
+    /// has them sees to it ([`movable`](super::movable), [`RunState::apply_move`]).
+    Migrate {
+        /// The version.
+        version: Version,
+        /// Who, and why.
+        order: Order,
+    },
     /// A person decided about a task in attention.
     Resolve {
         /// The step's path; ends in `/cleanup` or `/undo` for an obligation.
@@ -287,6 +295,9 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         }
         Input::Signal(signal) => state.received(plan, signal),
         Input::Approve { path, answer } => state.answered(plan, &path, answer, env.now),
+        Input::Migrate { order, .. } => {
+            refused(state, "migrate", &order.by, "nobody has its new plan".to_owned())
+        }
         Input::Window(WindowInput::Changed) | Input::Tick => None,
     }
 }

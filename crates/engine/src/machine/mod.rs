@@ -23,6 +23,7 @@ mod holding;
 mod input;
 mod items;
 mod lock;
+mod moving;
 mod open;
 mod owed;
 mod pool;
@@ -50,11 +51,13 @@ pub use fork::{Forked, Recorded, RecordedEnd, fork};
 pub use input::{Input, absorb, react};
 pub use items::MapState;
 pub use lock::{LockBook, LockChange, LockHolding, Queued};
+pub use moving::{Ahead, Obstacle, Side, movable};
 pub use owed::Obligation;
 pub use repeat::RepeatEvent;
 pub use rollout::{Halt, RolloutState, Stage, Waves};
 pub use signal::{SentSignal, SignalEvent, Signals};
 pub use state::{
-    Execution, IllegalEvent, Inner, Owed, Phase, RepeatState, RunState, ScopeState, StepState, fold,
+    Execution, IllegalEvent, Inner, Owed, Phase, RepeatState, RunState, ScopeState, StepState,
+    fold, fold_moved,
 };
 pub use window::{Gates, WindowEvent, WindowInput, WindowWait};

@@ -40,6 +40,7 @@ impl RunState {
             item,
             wave: None,
             first,
+            moved: None,
             unsettled: len,
             active: 0,
             failed: false,
@@ -227,9 +228,7 @@ impl RunState {
         scope: ScopeRef,
         output: Option<&Arc<Value>>,
     ) {
-        let len = plan.scope(self.scope(scope).plan).len;
-        let first = self.scope(scope).first.0;
-        for step in (first..first + len).map(StepRef) {
+        for step in self.steps_of(plan, scope) {
             if self.step(step).main.phase == Phase::Pending {
                 self.step_mut(step).main.phase = Phase::Skipped(SkipReason::ScopeEnded);
             }

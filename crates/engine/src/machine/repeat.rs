@@ -155,8 +155,7 @@ impl RunState {
     fn forget(&mut self, plan: &Plan, scope: ScopeRef) {
         let state = self.scope_mut(scope);
         state.output = None;
-        let (first, len) = (state.first.0, plan.scope(state.plan).len);
-        for step in (first..first + len).map(StepRef) {
+        for step in self.steps_of(plan, scope) {
             let state = self.step_mut(step);
             state.main.output = None;
             state.main.saved = None;

@@ -269,6 +269,9 @@ pub struct ScopeState {
     pub wave: Option<u32>,
     /// Its first step instance.
     pub first: StepRef,
+    /// Its step instances by their places, where they don't follow the first: the run was moved to
+    /// another version.
+    pub(super) moved: Option<Arc<[StepRef]>>,
     /// Its steps that are not final.
     pub unsettled: u32,
     /// Its steps that have started and are not final.
@@ -511,9 +514,35 @@ pub fn fold(
     plan: &Plan,
     events: impl IntoIterator<Item = (Timestamp, Event)>,
 ) -> Result<Option<RunState>, IllegalEvent> {
+    fold_moved(&[plan], events)
+}
+
+/// Folds the journal of a run that may have been moved: `plans` are those that it lived by, in
+/// order.
+///
+/// # Errors
+/// [`IllegalEvent`] if they can't be a run of these plans.
+pub fn fold_moved(
+    plans: &[&Plan],
+    events: impl IntoIterator<Item = (Timestamp, Event)>,
+) -> Result<Option<RunState>, IllegalEvent> {
     let mut state: Option<RunState> = None;
+    let mut plans = plans.iter().copied();
+    let no_plan = |event: &Event| IllegalEvent {
+        event: event.name(),
+        subject: "the run".to_owned(),
+        state: "without its plan",
+    };
+    let mut present = plans.next();
     for (at, event) in events {
+        let Some(plan) = present else { return Err(no_plan(&event)) };
         match (&mut state, event) {
+            (Some(state), event @ Event::Migrated { .. }) => {
+                let next = plans.next().ok_or_else(|| no_plan(&event))?;
+                state.apply_move(plan, next, &event)?;
+                state.forget_stale(next);
+                present = Some(next);
+            }
             (None, Event::Created(created)) => state = Some(RunState::new(plan, *created)),
             (None, event) => {
                 return Err(IllegalEvent {

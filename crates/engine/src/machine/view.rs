@@ -66,10 +66,10 @@ impl RunState {
         if let Some(output) = &state.output {
             return Arc::clone(output);
         }
-        let first = state.first.0;
-        let last = (first..first + plan.scope(state.plan).len)
+        let last = self
+            .steps_of(plan, scope)
             .rev()
-            .map(|step| &self.step(StepRef(step)).main)
+            .map(|step| &self.step(step).main)
             .find(|main| !matches!(main.phase, Phase::Skipped(_)));
         last.and_then(|main| main.output.clone()).unwrap_or_default()
     }
@@ -208,7 +208,7 @@ impl Scope for View<'_> {
         let found = self.chain().find_map(|scope| {
             let state = self.state.scope(scope);
             let place = self.plan.scope(state.plan).by_id.get(id)?;
-            Some(StepRef(state.first.0 + place))
+            Some(self.state.step_at(scope, *place))
         })?;
         let step = self.state.step(found);
         let items = match &step.inner {

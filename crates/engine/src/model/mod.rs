@@ -10,6 +10,7 @@ mod duration;
 mod error;
 mod ids;
 mod limit;
+mod lists;
 mod lock;
 mod moment;
 mod payload;

@@ -27,7 +27,7 @@ use crate::{
         self, Command, Env, Event, IllegalEvent, Input, Order, RunError, RunState, StepRef,
         TaskRef, Turn, absorb, order_of, react,
     },
-    model::{RunId, RunStatus, StepError, Timestamp, check_payload},
+    model::{RunId, RunStatus, StepError, Timestamp, Version, check_payload},
     store::{Append, InboxId, LockChange, LockRequest, NewRun, Outgoing, RunUpdate},
 };
 
@@ -63,6 +63,8 @@ pub(crate) struct ActiveRun {
     /// It is only made here: another node has to take it.
     pub(super) elsewhere: bool,
     pub(super) dirty: bool,
+    /// The version that the turn moves the run to.
+    pub(super) moved_to: Option<Version>,
     /// When events that were not worth a commit of their own are committed anyway.
     pub(super) flush_at: Option<Timestamp>,
     /// The timer that the shard keeps for the run.
@@ -110,6 +112,7 @@ impl ActiveRun {
             takeovers: 0,
             elsewhere: false,
             dirty: false,
+            moved_to: None,
             flush_at: None,
             timer: None,
         }
@@ -163,7 +166,8 @@ impl ActiveRun {
         let row_status = if self.elsewhere { RunStatus::Pending } else { row_status };
         // What the store counts against the run is forgotten as soon as it gets on.
         let moved_on = self.takeovers > 0 && turn.events.iter().any(Event::is_progress);
-        let changes = row_status != self.row_status || parks || moved_on;
+        let version = self.moved_to.take();
+        let changes = row_status != self.row_status || parks || moved_on || version.is_some();
         if turn.events.is_empty() && self.consumed.is_empty() && !changes {
             pending.leaves = false;
             return (None, pending);
@@ -171,8 +175,12 @@ impl ActiveRun {
         let at = shared.clock.now();
         // What is handed over may have something left to decide: the next owner sees.
         let wake_at = if rests { self.state.next_timer() } else { goes.then_some(at) };
-        let update =
-            changes.then(|| RunUpdate { status: row_status, wake_at, release: pending.leaves });
+        let update = changes.then(|| RunUpdate {
+            status: row_status,
+            wake_at,
+            release: pending.leaves,
+            version,
+        });
         self.row_status = row_status;
         if update.is_some() {
             self.takeovers = 0;
@@ -323,6 +331,7 @@ impl ActiveRun {
             | Input::QuarantineReleased { .. }
             | Input::Cancel(_)
             | Input::Control(_)
+            | Input::Migrate { .. }
             | Input::Resolve { .. }
             | Input::Signal(_)
             | Input::Approve { .. }

@@ -123,6 +123,7 @@ impl Shard {
             | Input::QuarantineReleased { .. }
             | Input::Cancel(_)
             | Input::Control(_)
+            | Input::Migrate { .. }
             | Input::Resolve { .. }
             | Input::Signal(_)
             | Input::Approve { .. }
@@ -187,6 +188,7 @@ impl Shard {
                     if let Err(error) = shared.windows_for(&rows).await {
                         tracing::warn!(run = %id, %error, "could not read the windows");
                     }
+                    shared.plans_for(&rows).await;
                     shared.tell(id, Message::Mail { run: id, rows });
                 }
                 // The keeper looks for mail again.
@@ -212,6 +214,10 @@ impl Shard {
         }
         run.consumed.push(row.id);
         match serde_json::from_slice::<Input>(&row.body) {
+            Ok(Input::Migrate { version, order }) => {
+                self.migrate(id, version, order);
+                take(self, id, Input::Tick);
+            }
             Ok(input) => take(self, id, input),
             Err(error) => {
                 tracing::error!(run = %id, %error, "a message can't be read and is dropped");
@@ -252,6 +258,7 @@ fn is_stopped_by_drain(input: &Input) -> bool {
         | Input::QuarantineReleased { .. }
         | Input::Cancel(_)
         | Input::Control(_)
+        | Input::Migrate { .. }
         | Input::Resolve { .. }
         | Input::Signal(_)
         | Input::Approve { .. }

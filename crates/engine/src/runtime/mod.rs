@@ -15,6 +15,7 @@ mod keeper;
 mod lease;
 mod limits;
 mod message;
+mod moving;
 mod payload;
 mod perform;
 mod plans;
@@ -50,6 +51,7 @@ pub(crate) use journal::{
 };
 pub use message::Outcome;
 pub(crate) use message::{Message, Start, Started};
+pub(crate) use moving::MOVE_MAIL;
 pub(crate) use plans::Deployed;
 pub use plans::PlanUnavailable;
 pub(crate) use pool::task_name;

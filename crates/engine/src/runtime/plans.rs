@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     graph::{InputProblem, KindPlan, LocksPlan, Plan, PlanError, compile, validate_input},
     model::{Version, Workflow},
-    step::Registry,
+    step::{Effect, Registry},
     store::{Store, StoreError},
 };
 
@@ -97,17 +97,30 @@ impl Plans {
         if let Some(found) = self.cached(version) {
             return Ok(found);
         }
-        let definition =
-            store.definition(version).await?.ok_or(PlanUnavailable::Unknown(version))?;
-        let workflow = serde_json::from_slice(&definition.canonical)
-            .map_err(|error| PlanUnavailable::Unreadable(version, error))?;
-        Ok(self.add(workflow, registry)?)
+        Ok(self.add(read(version, store).await?, registry)?)
+    }
+
+    /// A plan for folding what was recorded by it: its executors may be gone.
+    pub(super) async fn for_reading(
+        &self,
+        version: Version,
+        store: &dyn Store,
+    ) -> Result<Arc<Deployed>, PlanUnavailable> {
+        let workflow = read(version, store).await?;
+        let plan = compile(&workflow, &|_| Some(Effect::Read))?;
+        Ok(Arc::new(Deployed { workflow, plan }))
     }
 
     pub(crate) fn cached(&self, version: Version) -> Option<Arc<Deployed>> {
         let plans = self.by_version.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         plans.get(&version).cloned()
     }
+}
+
+async fn read(version: Version, store: &dyn Store) -> Result<Workflow, PlanUnavailable> {
+    let definition = store.definition(version).await?.ok_or(PlanUnavailable::Unknown(version))?;
+    serde_json::from_slice(&definition.canonical)
+        .map_err(|error| PlanUnavailable::Unreadable(version, error))
 }
 
 impl Deployed {

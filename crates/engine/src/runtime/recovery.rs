@@ -18,7 +18,7 @@ use super::{
     telemetry,
 };
 use crate::{
-    machine::{Event, fold},
+    machine::{Event, fold_moved},
     model::{RunId, RunStatus, Timestamp, Version},
     store::{Claim, ClaimScope, InboxRow, JournalRow, StoreError},
 };
@@ -113,18 +113,17 @@ pub(super) async fn adopt_claimed(shared: &Arc<Shared>) -> Result<(), StoreError
     };
     let now = shared.clock.now();
     for claim in claims {
-        let found = shared.plans.get(claim.version, &*shared.store, &shared.registry).await;
         let rows = journals.remove(&claim.run).unwrap_or_default();
-        let restored = match found {
-            Ok(deployed) => match journal::read(&*shared.store, claim.run, &rows).await {
-                Ok(events) => restore(claim, deployed, shared.seat(), events),
-                Err(Unreadable::Store(error)) if error.is_transient() => {
+        let restored = match journal::read(&*shared.store, claim.run, &rows).await {
+            Ok(events) => match shared.plans_of(&versions(&claim, &events)).await {
+                Ok(plans) => restore(claim, plans, shared.seat(), events),
+                Err(PlanUnavailable::Store(error)) if error.is_transient() => {
                     remember(shared, [claim]);
                     continue;
                 }
                 Err(error) => Err(error.to_string()),
             },
-            Err(PlanUnavailable::Store(error)) if error.is_transient() => {
+            Err(Unreadable::Store(error)) if error.is_transient() => {
                 remember(shared, [claim]);
                 continue;
             }
@@ -157,21 +156,39 @@ async fn read(shared: &Shared, claims: &[Claimed]) -> Result<Read, StoreError> {
     let mut mail: HashMap<RunId, Vec<InboxRow>> = HashMap::new();
     let rows = shared.store.inbox(&ids).await?;
     shared.windows_for(&rows).await?;
+    shared.plans_for(&rows).await;
     for row in rows {
         mail.entry(row.run).or_default().push(row);
     }
     Ok((journals, mail))
 }
 
+/// The versions that a run lived by, in order.
+fn versions(claim: &Claimed, rows: &[Vec<(Timestamp, Event)>]) -> Vec<Version> {
+    let version = |(_, event): &(Timestamp, Event)| {
+        if let Event::Created(created) = event {
+            Some(created.version)
+        } else if let Event::Migrated { version, .. } = event {
+            Some(*version)
+        } else {
+            None
+        }
+    };
+    let versions: Vec<_> = rows.iter().flatten().filter_map(version).collect();
+    if versions.is_empty() { vec![claim.version] } else { versions }
+}
+
 fn restore(
     claim: Claimed,
-    deployed: Arc<Deployed>,
+    plans: Vec<Arc<Deployed>>,
     seat: Seat,
     rows: Vec<Vec<(Timestamp, Event)>>,
 ) -> Result<ActiveRun, String> {
     let next_seq = rows.len() as u64;
     let events = rows.into_iter().flatten();
-    let state = fold(&deployed.plan, events).map_err(|error| error.to_string())?;
+    let lived_by: Vec<_> = plans.iter().map(|deployed| &deployed.plan).collect();
+    let state = fold_moved(&lived_by, events).map_err(|error| error.to_string())?;
+    let deployed = plans.into_iter().next_back().ok_or("it has no plan")?;
     let state = state.ok_or("its journal is empty")?;
     let mut run = ActiveRun::new(deployed, state, next_seq, (claim.identity, seat));
     run.claim_epoch = claim.epoch;

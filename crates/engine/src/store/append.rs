@@ -77,6 +77,8 @@ pub struct RunUpdate {
     pub wake_at: Option<Timestamp>,
     /// Whether the owner gives the run up.
     pub release: bool,
+    /// The version that the run has been moved to.
+    pub version: Option<Version>,
 }
 
 /// A message for a run's inbox.
@@ -136,14 +138,16 @@ impl RunUpdate {
     /// The update as it is stored: an ended run has no owner and no alarm, one that waits for a
     /// person or is paused has no alarm, and one that is given up with work left is due at once.
     pub(super) fn settled(self, at: Timestamp) -> Self {
-        let Self { status, wake_at, release } = self;
+        let Self { status, wake_at, release, version } = self;
         match status {
             RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => {
-                Self { status, wake_at: None, release: true }
+                Self { status, wake_at: None, release: true, version }
             }
-            RunStatus::Paused | RunStatus::Attention => Self { status, wake_at: None, release },
+            RunStatus::Paused | RunStatus::Attention => {
+                Self { status, wake_at: None, release, version }
+            }
             RunStatus::Pending | RunStatus::Running if release => {
-                Self { status, wake_at: wake_at.or(Some(at)), release }
+                Self { status, wake_at: wake_at.or(Some(at)), release, version }
             }
             RunStatus::Pending | RunStatus::Running | RunStatus::Waiting => self,
         }
@@ -165,8 +169,12 @@ impl Append {
     /// The row of the run that this append makes, with its update already applied.
     pub(super) fn created(&self) -> Option<(&NewRun, RunUpdate)> {
         let new = self.create.as_deref()?;
-        let update =
-            self.update.unwrap_or(RunUpdate { status: new.status, wake_at: None, release: false });
+        let update = self.update.unwrap_or(RunUpdate {
+            status: new.status,
+            wake_at: None,
+            release: false,
+            version: None,
+        });
         let release = update.release || new.owner.is_none();
         Some((new, RunUpdate { release, ..update }.settled(self.at)))
     }

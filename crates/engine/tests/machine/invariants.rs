@@ -99,6 +99,7 @@ impl Invariants {
                 | Event::EmergencyStopped(_)
                 | Event::EmergencyReleased(_)
                 | Event::ControlRefused { .. }
+                | Event::Migrated { .. }
                 | Event::Ended { .. } => {}
             }
             state.apply(plan, event, now).expect("a turn applies to the state that it came from");

@@ -9,6 +9,7 @@ mod driver;
 mod ending;
 mod generate;
 mod invariants;
+mod moving;
 mod properties;
 mod race;
 mod repeat;

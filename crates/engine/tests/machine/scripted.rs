@@ -5,12 +5,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rackwright_engine::{
-    ErrorClass, Observation, RunId, RunStatus, StepError,
+    ErrorClass, Observation, RunId, RunStatus, StepError, Workflow,
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        Call, Command, Created, Env, Event, Input, Order, Phase, RunState, StepRef, TaskRef, Turn,
-        Verdict, fold, react,
+        Ahead, Call, Command, Created, Env, Event, Input, Order, Phase, RunState, Side, StepRef,
+        TaskRef, Turn, Verdict, fold_moved, movable, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -20,6 +20,9 @@ use crate::driver::{assert_same, effect};
 
 pub(crate) struct Script {
     pub(crate) plan: Plan,
+    workflow: Workflow,
+    /// The plans that the run lived by before it was moved.
+    past: Vec<Plan>,
     pub(crate) state: RunState,
     pub(crate) journal: Vec<(Timestamp, Event)>,
     /// Attempts under way.
@@ -44,8 +47,8 @@ impl Script {
     }
 
     pub(crate) fn with_windows(flow: Value, windows: Windows) -> Self {
-        let flow: rackwright_engine::Workflow = serde_json::from_value(flow).unwrap();
-        let plan = compile(&flow, &effect).unwrap();
+        let workflow: Workflow = serde_json::from_value(flow).unwrap();
+        let plan = compile(&workflow, &effect).unwrap();
         let now = Timestamp::from_micros(0);
         let run = RunId::from_parts(now, 1);
         let created = Created {
@@ -64,7 +67,20 @@ impl Script {
         let state = RunState::new(&plan, created.clone());
         let journal = vec![(now, Event::Created(Box::new(created)))];
         let (calls, looks, told) = (Vec::new(), Vec::new(), Vec::new());
-        let mut script = Self { plan, state, journal, calls, looks, told, windows, now, epoch: 0 };
+        let past = Vec::new();
+        let mut script = Self {
+            plan,
+            workflow,
+            past,
+            state,
+            journal,
+            calls,
+            looks,
+            told,
+            windows,
+            now,
+            epoch: 0,
+        };
         script.claim();
         script
     }
@@ -94,8 +110,31 @@ impl Script {
                 | Command::Ended { .. } => {}
             }
         }
-        let folded = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
-        assert_same(&folded, &self.state);
+        assert_same(&self.folded(), &self.state);
+    }
+
+    fn folded(&self) -> RunState {
+        let plans: Vec<_> = self.past.iter().chain([&self.plan]).collect();
+        fold_moved(&plans, self.journal.clone()).unwrap().unwrap()
+    }
+
+    /// Moves the run to another version, if it can: what is different ahead, or what is in the way.
+    pub(crate) fn move_to(&mut self, flow: Value) -> Result<Ahead, Vec<String>> {
+        let workflow: Workflow = serde_json::from_value(flow).unwrap();
+        let plan = compile(&workflow, &effect).unwrap();
+        let from = Side { workflow: &self.workflow, plan: &self.plan };
+        let to = Side { workflow: &workflow, plan: &plan };
+        let ahead = movable(&self.state, from, to)
+            .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let order = Order { by: "me".into(), reason: None };
+        let event = Event::Migrated { version: plan.version, order };
+        self.state.apply_move(&self.plan, &plan, &event).unwrap();
+        self.journal.push((self.now, event));
+        self.past.push(std::mem::replace(&mut self.plan, plan));
+        self.workflow = workflow;
+        assert_same(&self.folded(), &self.state);
+        self.feed(Input::Tick);
+        Ok(ahead)
     }
 
     /// The paths of the attempts under way.
@@ -150,7 +189,7 @@ impl Script {
 
     /// The node dies and another one takes the run over.
     pub(crate) fn crash(&mut self) {
-        self.state = fold(&self.plan, self.journal.clone()).unwrap().unwrap();
+        self.state = self.folded();
         self.calls.clear();
         self.claim();
     }

@@ -17,6 +17,7 @@ mod fork;
 mod heartbeat;
 mod holding;
 mod locks;
+mod migrate;
 mod obligations;
 mod ownership;
 mod payload;

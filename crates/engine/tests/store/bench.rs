@@ -151,7 +151,7 @@ pub(crate) fn create_owned(run: RunId, owner: &NodeRecord) -> Append {
 }
 
 pub(crate) fn update(status: RunStatus, wake_at: Option<Timestamp>, release: bool) -> RunUpdate {
-    RunUpdate { status, wake_at, release }
+    RunUpdate { status, wake_at, release, version: None }
 }
 
 pub(crate) fn message(to: RunId, dedup: &str) -> Outgoing {

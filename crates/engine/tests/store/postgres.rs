@@ -106,7 +106,7 @@ async fn appends_never_scan_a_table() {
 }
 
 /// The parameters behind the arrays of runs, changes and messages.
-const BEHIND: &str = ", false, '{}', '{}', '{}', '{}'";
+const BEHIND: &str = ", false, '{}', '{}', '{}', '{}', '{}'";
 
 /// PREPARE takes a statement, not the comment before it.
 fn without_head(text: &str) -> String {

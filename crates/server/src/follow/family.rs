@@ -1,10 +1,11 @@
 //! A run and the runs below it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use rackwright_engine::{
     EngineError,
     api::{RunEvent, RunView, StepView},
+    graph::Plan,
     machine::RunError,
     model::{RunId, RunStatus},
 };
@@ -74,6 +75,13 @@ impl Family {
     pub(super) fn apply(&mut self, event: &RunEvent) -> Result<(), EngineError> {
         let Some(view) = self.views.get_mut(&event.run) else { return Ok(()) };
         view.apply(&event.event, event.at)
+            .map_err(|error| EngineError::Journal { run: event.run, reason: error.to_string() })
+    }
+
+    /// A run goes on by another plan.
+    pub(super) fn moved(&mut self, event: &RunEvent, plan: Arc<Plan>) -> Result<(), EngineError> {
+        let Some(view) = self.views.get_mut(&event.run) else { return Ok(()) };
+        view.moved(plan, &event.event, event.at)
             .map_err(|error| EngineError::Journal { run: event.run, reason: error.to_string() })
     }
 

@@ -68,6 +68,9 @@ impl Lines {
             Event::Resumed(order) => said("resumed", order),
             Event::EmergencyStopped(order) => said("stopped at once", order),
             Event::EmergencyReleased(order) => said("released", order),
+            Event::Migrated { version, order } => {
+                format!("{}, to version {version:?}", said("moved", order))
+            }
             Event::ControlRefused { action, by, why } => {
                 format!("{by} wanted to {action}, too late: {why}")
             }
@@ -220,6 +223,7 @@ impl Lines {
             | Event::MarkedDone { .. }
             | Event::Reused { .. }
             | Event::ControlRefused { .. }
+            | Event::Migrated { .. }
             | Event::Ended { .. } => return None,
         })
     }

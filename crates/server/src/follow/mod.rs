@@ -158,6 +158,10 @@ impl Follower {
             self.families[family].expect(event.run, path, *run);
             self.add(*run, family);
         }
+        if let Event::Migrated { version, .. } = &event.event {
+            let plan = self.client.plan(*version).await?;
+            return self.families[family].moved(event, plan);
+        }
         self.families[family].apply(event)
     }
 }

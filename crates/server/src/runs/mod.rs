@@ -12,7 +12,7 @@ mod tell;
 
 pub(crate) use find::find;
 pub(crate) use show::moment;
-pub(crate) use tell::who;
+pub(crate) use tell::{told, who};
 
 use rackwright_engine::Client;
 

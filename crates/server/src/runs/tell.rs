@@ -152,7 +152,7 @@ fn verdict(arguments: &ResolveArguments) -> Outcome<Verdict> {
 }
 
 /// Waits for what becomes of an order, and says it. `{}` stands for the run.
-async fn told(
+pub(crate) async fn told(
     client: &Client,
     sent: &Sent,
     (kind, text): (&str, &str),

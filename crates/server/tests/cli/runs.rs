@@ -159,3 +159,34 @@ fn runs_that_have_ended_go_to_a_file_and_are_read_from_it() {
     let told = sandbox.rackwright(&["runs", "list", "--archive", &broken]).code(2);
     has(&stderr(&told), &["broken.jsonl: the archive: line 1: its format is 9"]);
 }
+
+#[test]
+fn a_run_moves_to_another_version_of_its_file() {
+    let sandbox = Sandbox::new();
+    let wait = "workflow: w\nsteps:\n  - { id: a, set: 1 }\n  - { id: s, signal: { name: go } }\n";
+    let old = sandbox.file("old.yaml", &format!("{wait}  - {{ id: z, set: old }}\n"));
+    let new = sandbox.file("new.yaml", &format!("{wait}  - {{ id: y, set: new }}\n"));
+    let bad = sandbox.file("bad.yaml", &wait.replace("set: 1", "set: 2"));
+    sandbox.rackwright(&["run", &old, "--detach"]).code(0);
+    let waits = || sandbox.last_run().filter(|run| run["steps"][1]["status"] != "pending");
+    Sandbox::until("the wait for a signal", waits);
+    let check = |to: &str| ["migrate", "last", "--to", to, "--check"].map(str::to_owned);
+    let run = |words: &[String]| {
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        sandbox.rackwright(&words)
+    };
+    has(&stdout(&run(&check(&bad)).code(2)), &["step `a` has begun, and its `set` differs"]);
+    has(&stdout(&run(&check(&new)).code(0)), &["can move to version", "+ y", "- z"]);
+    let told = sandbox.rackwright(&["migrate", "last", "--to", "ffff"]).code(2);
+    has(&stderr(&told), &["workflow `w` has no version `ffff`", "the store has"]);
+    let told = sandbox.rackwright(&["migrate", "last", "--to", &bad]).code(2);
+    has(&stderr(&told), &["can't move to version", "step `a` has begun, and its `set` differs"]);
+    let order = ["migrate", "last", "--to", &new, "--reason", "better"];
+    has(&stdout(&sandbox.rackwright(&order).code(0)), &["is one of version"]);
+    sandbox.rackwright(&["runs", "signal", "last", "go"]).code(0);
+    let ended = || sandbox.last_run().filter(|run| run["record"]["status"] == "completed");
+    let ended = Sandbox::until("the end", ended);
+    assert_eq!(ended["outcome"]["output"], "new", "{ended}");
+    let journal = stdout(&sandbox.rackwright(&["runs", "journal", "last"]).code(0));
+    has(&journal, &["migrated  {", "\"by\":\"tester\"", "\"reason\":\"better\""]);
+}

@@ -408,7 +408,7 @@ impl State {
     pub(super) fn leave(&mut self, node: NodeId, now: Timestamp) {
         for run in self.runs.values_mut().filter(|run| run.record.owner == Some(node)) {
             let status = run.record.status;
-            let released = RunUpdate { status, wake_at: Some(now), release: true };
+            let released = RunUpdate { status, wake_at: Some(now), release: true, version: None };
             run.update(released.settled(now), run.record.updated_at);
         }
         self.nodes.remove(&node);
@@ -448,6 +448,7 @@ impl Run {
         self.record.wake_at = update.wake_at;
         self.record.updated_at = at;
         self.record.takeovers = 0;
+        self.record.version = update.version.unwrap_or(self.record.version);
         if update.release {
             self.record.owner = None;
         }

@@ -203,6 +203,13 @@ impl<'a> Rides<'a> {
     }
 }
 
+/// Binds the versions of the changes that [`Rides`] binds, in their order.
+pub(super) fn bind_versions(statement: Statement, batch: &[(usize, &Append)]) -> Statement {
+    let changes = batch.iter().filter(|(_, append)| append.create.is_none());
+    let versions = changes.filter_map(|(_, append)| append.update).map(|update| update.version);
+    statement.bind(versions.map(|version| version.map(|it| it.0.to_vec())).collect::<Vec<_>>())
+}
+
 /// Binds the large values of a batch: run, hash and bytes of each.
 pub(super) fn bind_blobs(statement: Statement, batch: &[(usize, &Append)]) -> Statement {
     let blobs = || batch.iter().flat_map(|(_, it)| it.blobs.iter().map(|blob| (it.run.0, blob)));

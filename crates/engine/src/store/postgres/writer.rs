@@ -107,6 +107,7 @@ async fn commit(
         let several = locks || tasks;
         let statement = Rides::of(batch).bind(created.bind(statement)).bind(several);
         let statement = columns::bind_blobs(statement, batch).bind(requires);
+        let statement = columns::bind_versions(statement, batch);
         if several {
             in_several(connection, batch, statement, (locks, tasks), granted).await?
         } else {

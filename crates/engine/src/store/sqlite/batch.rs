@@ -117,7 +117,9 @@ impl Rides {
         } else if let Some(update) = append.update {
             let update = update.settled(append.at);
             let status = update.status.as_str();
-            self.changed.push(json!([run, status, update.wake_at, update.release, append.at]));
+            let version = update.version.map(|version| version.to_string());
+            let (wake_at, release, at) = (update.wake_at, update.release, append.at);
+            self.changed.push(json!([run, status, wake_at, release, at, version]));
             if update.status.is_ended() {
                 self.ended.push(json!(run));
             }

@@ -7,6 +7,7 @@
 --   $30      whether to say which rows went in
 --   $31–$33  large values: run, hash, bytes
 --   $34      what the runs of rows 0 ask of their nodes
+--   $35      the versions that runs of $18 are moved to
 -- Where a table is joined, its rows are named by ANY as well: then an index is probed, however the
 -- planner joins, also by a plan that was made while the tables were empty.
 WITH held AS MATERIALIZED (
@@ -48,10 +49,11 @@ changed AS (
         wake_at    = u.wake_at,
         owner      = CASE WHEN u.release THEN NULL ELSE r.owner END,
         takeovers  = 0,
-        updated_at = u.at
+        updated_at = u.at,
+        version    = coalesce(u.version, r.version)
     FROM unnest($18::uuid[], $19::text[], $20::bigint[], $21::boolean[], $22::bigint[],
-                $23::boolean[])
-        AS u (run_id, status, wake_at, release, at, ended)
+                $23::boolean[], $35::bytea[])
+        AS u (run_id, status, wake_at, release, at, ended, version)
     JOIN put ON put.run_id = u.run_id
     WHERE r.id = u.run_id AND r.id = ANY($18::uuid[])
 ),
