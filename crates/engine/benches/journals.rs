@@ -47,6 +47,7 @@ impl Run {
             parent: None,
             root: run,
             held: Vec::new(),
+            forked_from: None,
             requires: std::collections::BTreeMap::new(),
             priority: 0,
             labels: BTreeMap::new(),
