@@ -23,7 +23,7 @@ async fn answer(
         if let Some((path, ask)) = questions.first() {
             println!("{by} is asked: {} ({})", ask.message, ask.shown);
             // Bound to what was shown: an answer to something else would be refused.
-            let shown = Some(ask.hash.to_string());
+            let shown = Some(ask.hash.clone());
             let answer = ApprovalAnswer { approved, by: by.to_owned(), reason: None, shown };
             engine.approve(run, path, answer).await?;
             // Until it is taken in, the same question would be found again.

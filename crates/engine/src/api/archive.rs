@@ -59,6 +59,7 @@ pub struct ArchiveCount {
     pub runs: u64,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn broken(reason: impl ToString) -> EngineError {
     EngineError::Archive(reason.to_string())
 }

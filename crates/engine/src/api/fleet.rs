@@ -75,7 +75,7 @@ impl Client {
             self.store.fleet().set_draining(status.node.id, by).await?;
             // The others learn of it with their next renewal.
             if let Some(here) = self.node.as_ref().filter(|it| it.node() == status.node.id) {
-                here.set_draining(by.map(str::to_owned));
+                here.set_draining(by);
             }
         }
         Ok(named)

@@ -126,19 +126,7 @@ impl RunView {
 
     fn note(&mut self, event: &Event, at: Timestamp) {
         match event {
-            Event::Started { task, attempt } => {
-                let attempts = self.attempts.entry(*task).or_default();
-                if attempts.last().is_none_or(|last| last.number != *attempt) {
-                    attempts.push(AttemptView {
-                        number: *attempt,
-                        started_at: at,
-                        ended_at: None,
-                        end: None,
-                        subtasks: Vec::new(),
-                        observations: Vec::new(),
-                    });
-                }
-            }
+            Event::Started { task, attempt } => self.begin(*task, *attempt, at),
             Event::Completed { task, .. } => self.end(*task, at, AttemptEnd::Completed),
             Event::Failed { task, error, retry_at, .. } => {
                 let end = AttemptEnd::Failed { error: Arc::clone(error), retry_at: *retry_at };
@@ -211,6 +199,20 @@ impl RunView {
             | Event::EmergencyReleased(_)
             | Event::ControlRefused { .. }
             | Event::Migrated { .. } => {}
+        }
+    }
+
+    fn begin(&mut self, task: TaskRef, attempt: u32, at: Timestamp) {
+        let attempts = self.attempts.entry(task).or_default();
+        if attempts.last().is_none_or(|last| last.number != attempt) {
+            attempts.push(AttemptView {
+                number: attempt,
+                started_at: at,
+                ended_at: None,
+                end: None,
+                subtasks: Vec::new(),
+                observations: Vec::new(),
+            });
         }
     }
 

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::{
-    event::{Event, Opening, Role, RunError, SkipReason, StepRef, TaskRef},
+    event::{Event, Opening, Order, Role, RunError, SkipReason, StepRef, TaskRef},
     state::{Execution, IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
     graph::Plan,
-    model::{NodeId, OnError, RunStatus, StepError, Timestamp},
+    model::{NodeId, OnError, RunId, RunStatus, StepError, Timestamp},
 };
 
 type Applied = Result<(), IllegalEvent>;
@@ -77,13 +77,7 @@ impl RunState {
             Event::Repeat { step, what } => self.repeated(plan, event, (*step, what), at),
             Event::ScopeFailed { scope, error } => self.scope_failed(plan, event, *scope, error),
             Event::Closed { scope, output } => self.closed(plan, event, *scope, output.as_ref()),
-            Event::ChildStarted { step, run } => {
-                self.expect_main(event, *step, |phase| *phase == Phase::Pending)?;
-                self.step_mut(*step).inner = Inner::Child(*run);
-                self.children += 1;
-                self.activate(plan, *step, at);
-                Ok(())
-            }
+            Event::ChildStarted { step, run } => self.child_started(plan, event, (*step, *run), at),
             Event::ChildEnded { step, status, output, errors } => {
                 self.child_ended(plan, event, *step, (*status, output, errors))
             }
@@ -92,12 +86,7 @@ impl RunState {
             Event::LocksWanted { .. } | Event::LocksGranted { .. } | Event::LocksRefused { .. } => {
                 self.locks_event(plan, event, at)
             }
-            Event::QuarantineReleased { .. } => Ok(()),
-            Event::CancelRequested(cancel) => {
-                self.cancel = Some(cancel.clone());
-                self.stop_scope(plan, Self::ROOT);
-                Ok(())
-            }
+            Event::CancelRequested(order) => self.cancel_requested(plan, order),
             Event::RunTimedOut => self.run_timed_out(plan, event),
             Event::Finishing { status, output } => {
                 self.finishing(plan, event, *status, output.as_ref())
@@ -117,11 +106,31 @@ impl RunState {
             Event::SkippedBy { task, .. } => self.skipped_by(plan, event, *task),
             Event::MarkedDone { step, output, .. } => self.marked_done(plan, event, *step, output),
             Event::Reused { step } => self.reused(plan, event, *step),
-            Event::ControlRefused { .. } => Ok(()),
+            Event::QuarantineReleased { .. } | Event::ControlRefused { .. } => Ok(()),
             // Whoever has both plans calls `apply_move`.
             Event::Migrated { .. } => Err(self.illegal_for_run(event, "without its new plan")),
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
+    }
+
+    fn cancel_requested(&mut self, plan: &Plan, order: &Order) -> Applied {
+        self.cancel = Some(order.clone());
+        self.stop_scope(plan, Self::ROOT);
+        Ok(())
+    }
+
+    fn child_started(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        (step, run): (StepRef, RunId),
+        at: Timestamp,
+    ) -> Applied {
+        self.expect_main(event, step, |phase| *phase == Phase::Pending)?;
+        self.step_mut(step).inner = Inner::Child(run);
+        self.children += 1;
+        self.activate(plan, step, at);
+        Ok(())
     }
 
     fn claimed(

@@ -227,22 +227,7 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         Input::AttemptLost { task, attempt } => {
             is_under_way(state, task, attempt).then_some(Event::Interrupted { task })
         }
-        Input::Observed { task, result } => {
-            let execution = state.execution(task)?;
-            if execution.phase != Phase::Observing {
-                return None;
-            }
-            let failures = execution.observe_failures;
-            Some(match result {
-                Ok(seen) => Event::Observed { task, seen },
-                Err(error) => {
-                    let again = failures + 1 < OBSERVATIONS;
-                    let delay = OBSERVE.after(failures + 1, 0.5);
-                    let retry_at = again.then(|| env.now.after(delay));
-                    Event::ObserveFailed { task, error: Arc::new(error), retry_at }
-                }
-            })
-        }
+        Input::Observed { task, result } => observed(state, task, result, env),
         Input::Save { task, attempt, progress } => is_under_way(state, task, attempt)
             .then(|| Event::Saved { task, progress: Arc::new(progress) }),
         Input::Hold { task, attempt, holding } => (is_under_way(state, task, attempt)
@@ -282,13 +267,11 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
             Err(why) => refused(state, control.action(), control.by(), why),
         },
         Input::Resolve { path, verdict, by, reason } => {
-            match task_in_attention(plan, state, &path) {
-                Some(task) => Some(Event::Resolved { task, verdict, by, reason }),
-                None => {
-                    let why = format!("`{path}` does not wait for a person any more");
-                    refused(state, "resolve", &by, why)
-                }
-            }
+            let Some(task) = task_in_attention(plan, state, &path) else {
+                let why = format!("`{path}` does not wait for a person any more");
+                return refused(state, "resolve", &by, why);
+            };
+            Some(Event::Resolved { task, verdict, by, reason })
         }
         Input::Window(WindowInput::Override { path, by, reason }) => {
             state.overridden(plan, path.as_deref(), by, reason)
@@ -300,6 +283,29 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         }
         Input::Window(WindowInput::Changed) | Input::Tick => None,
     }
+}
+
+/// What a look at the target leads to.
+fn observed(
+    state: &RunState,
+    task: TaskRef,
+    result: Result<Observation, StepError>,
+    env: &Env<'_>,
+) -> Option<Event> {
+    let execution = state.execution(task)?;
+    if execution.phase != Phase::Observing {
+        return None;
+    }
+    let failures = execution.observe_failures;
+    Some(match result {
+        Ok(seen) => Event::Observed { task, seen },
+        Err(error) => {
+            let again = failures + 1 < OBSERVATIONS;
+            let delay = OBSERVE.after(failures + 1, 0.5);
+            let retry_at = again.then(|| env.now.after(delay));
+            Event::ObserveFailed { task, error: Arc::new(error), retry_at }
+        }
+    })
 }
 
 /// How a failed observation, or revoke, is repeated before a person is asked.

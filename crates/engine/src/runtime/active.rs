@@ -175,7 +175,7 @@ impl ActiveRun {
         let at = shared.clock.now();
         // What is handed over may have something left to decide: the next owner sees.
         let wake_at = if rests { self.state.next_timer() } else { goes.then_some(at) };
-        let update = changes.then(|| RunUpdate {
+        let update = changes.then_some(RunUpdate {
             status: row_status,
             wake_at,
             release: pending.leaves,

@@ -71,7 +71,7 @@ impl Shard {
         }
     }
 
-    pub(super) fn adopt(&mut self, run: Box<ActiveRun>, mail: Vec<InboxRow>) {
+    pub(super) fn adopt(&mut self, run: Box<ActiveRun>, mail: &[InboxRow]) {
         let id = run.id();
         let current = self.shared.is_current(run.identity);
         if self.draining || !current || self.runs.contains_key(&id) {
@@ -197,7 +197,7 @@ impl Shard {
         });
     }
 
-    pub(super) fn mail(&mut self, id: RunId, rows: Vec<InboxRow>) {
+    pub(super) fn mail(&mut self, id: RunId, rows: &[InboxRow]) {
         if self.draining {
             return;
         }
@@ -207,7 +207,7 @@ impl Shard {
     }
 
     /// Takes a message in, once.
-    fn read(&mut self, id: RunId, row: InboxRow, take: fn(&mut Self, RunId, Input)) {
+    fn read(&mut self, id: RunId, row: &InboxRow, take: fn(&mut Self, RunId, Input)) {
         let Some(run) = self.runs.get_mut(&id) else { return };
         if !run.seen_mail.insert(row.id) {
             return;

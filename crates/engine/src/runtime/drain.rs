@@ -22,12 +22,12 @@ impl Shared {
     }
 
     /// Takes note of what the store says.
-    pub(crate) fn set_draining(&self, by: Option<String>) {
+    pub(crate) fn set_draining(&self, by: Option<&str>) {
         let before = {
             let mut draining = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *draining, by.clone())
+            std::mem::replace(&mut *draining, by.map(str::to_owned))
         };
-        match (&before, &by) {
+        match (before, by) {
             (None, Some(by)) => {
                 tracing::info!(by, "this node is drained: it takes nothing more");
                 self.tell_all(|| Message::HandOver(true));

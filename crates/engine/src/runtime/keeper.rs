@@ -33,7 +33,7 @@ pub(super) async fn keep_lease(shared: Arc<Shared>, stop: CancellationToken) {
             Ok(Renewal::Renewed { now, draining }) => {
                 shared.clock.set(asked, now);
                 shared.lease.granted(asked);
-                shared.set_draining(draining);
+                shared.set_draining(draining.as_deref());
             }
             Ok(Renewal::Lost) => start_over(&shared).await,
             // Until two thirds of the lease are over there is time to try again.

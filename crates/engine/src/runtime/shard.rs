@@ -97,10 +97,10 @@ impl Shard {
     fn take(&mut self, message: Message) {
         match message {
             Message::Start(start) => self.start(*start),
-            Message::Adopt { run, mail } => self.adopt(run, mail),
+            Message::Adopt { run, mail } => self.adopt(run, &mail),
             Message::Input { run, input, ack, from } => self.input(run, input, (ack, from)),
             Message::Look(run) => self.look(run),
-            Message::Mail { run, rows } => self.mail(run, rows),
+            Message::Mail { run, rows } => self.mail(run, &rows),
             Message::Wait { run, reply } => self.wait(run, reply),
             Message::Windows(windows) => self.windows_changed(windows),
             Message::HandOver(begin) => self.hand_over(begin),

@@ -27,7 +27,7 @@ impl Gate {
 
 /// A node by name: `d.wait` passes the gate and says where; it also ends if it is told to.
 async fn node(store: &Arc<dyn Store>, name: &str, log: &Log, gate: &Gate) -> Engine {
-    let (said, passes, here) = (log.clone(), gate.clone(), name.to_owned());
+    let (said, door, here) = (log.clone(), gate.clone(), name.to_owned());
     let config = Config {
         name: name.to_owned(),
         lease: Duration::from_secs(2),
@@ -38,7 +38,7 @@ async fn node(store: &Arc<dyn Store>, name: &str, log: &Log, gate: &Gate) -> Eng
     let wait = executor_fn(
         Describe::new("d.wait", Effect::Idempotent),
         move |ctx: StepContext, _: Value| {
-            let (log, gate, here) = (said.clone(), passes.clone(), here.clone());
+            let (log, gate, here) = (said.clone(), door.clone(), here.clone());
             async move {
                 gate.inside.notify_one();
                 tokio::select! {
@@ -72,7 +72,7 @@ async fn two() -> (Engine, Engine, Log, Gate) {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes to an end")
+    tokio::time::timeout(Duration::from_mins(1), what).await.unwrap()
 }
 
 /// What is under way is finished there; what follows happens elsewhere.

@@ -107,16 +107,16 @@ fn worker(store: &Arc<dyn Store>, flash: &Flash, name: &str) -> WorkerBuilder {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it comes to an end")
+    tokio::time::timeout(Duration::from_mins(1), what).await.unwrap()
 }
 
 async fn names(engine: &Engine, run: RunId) -> Vec<String> {
     let rows = engine.journal(run, 0).await.unwrap();
     let events = rows.iter().flat_map(|row| {
         let events: Vec<Value> = serde_json::from_slice(&row.events).unwrap();
-        events.into_iter().map(|it| match it {
-            Value::String(name) => name,
-            other => other.as_object().unwrap().keys().next().unwrap().clone(),
+        events.into_iter().map(|it| match it.as_object() {
+            Some(event) => event.keys().next().unwrap().clone(),
+            None => it.as_str().unwrap().to_owned(),
         })
     });
     events.filter(|name| name != "reported").collect()

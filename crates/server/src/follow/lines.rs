@@ -9,7 +9,7 @@ use rackwright_engine::{
         WindowEvent,
     },
     model::{LockClaim, RunId, StepError, Timestamp},
-    step::Observation,
+    step::{Holding, Observation},
 };
 
 use super::Family;
@@ -75,19 +75,12 @@ impl Lines {
                 format!("{by} wanted to {action}, too late: {why}")
             }
             Event::SkippedBy { by, reason, .. } => format!("{by} skips it: {}", one_line(reason)),
-            Event::MarkedDone { by, reason, .. } => {
-                format!("{by} says it is done: {}", one_line(reason))
-            }
+            Event::MarkedDone { by, reason, .. } => marked_done(by, reason),
             Event::Reused { .. } => "as the run before left it".to_owned(),
             Event::Skipped { reason: SkipReason::Condition, .. } => "skipped".to_owned(),
             Event::Skipped { reason: SkipReason::Jump, .. } => "skipped by a jump".to_owned(),
             Event::Skipped { reason: SkipReason::Operator, .. } => "skipped as told".to_owned(),
-            Event::Opened { opening: Opening::Map(items), .. } => {
-                format!("goes through {} items", items.len())
-            }
-            Event::Opened { opening: Opening::Rollout(waves), .. } => {
-                format!("goes through {} items in {} waves", waves.items.len(), waves.ends.len())
-            }
+            Event::Opened { opening, .. } => of_opening(opening)?,
             Event::WaveSoaking { wave, until, .. } => {
                 let time = elapsed(until.since(event.at));
                 format!("wave {} is done; going on in {time}", wave + 1)
@@ -130,7 +123,6 @@ impl Lines {
             | Event::Claimed { .. }
             | Event::Saved { .. }
             | Event::Skipped { reason: SkipReason::ScopeEnded, .. }
-            | Event::Opened { .. }
             | Event::ItemsStarted { .. }
             | Event::Closed { .. }
             | Event::LocksGranted { .. }
@@ -163,9 +155,7 @@ impl Lines {
                 format!("can't look at the target: {}{again}", one_line(&error.message))
             }
             Event::Held { holding, .. } => format!("holds {}", one_line(&holding.to_string())),
-            Event::Released { holding, .. } => {
-                format!("gave back {}", one_line(&holding.to_string()))
-            }
+            Event::Released { holding, .. } => gave_back(holding),
             Event::RevokeStarted { .. } => "revoking what an attempt held".to_owned(),
             Event::Revoked { .. } => "revoked".to_owned(),
             Event::RevokeFailed { error, retry_at, .. } => {
@@ -173,12 +163,7 @@ impl Lines {
                 format!("can't revoke: {}{again}", one_line(&error.message))
             }
             Event::Resolved { verdict, by, reason, .. } => {
-                let verdict = match verdict {
-                    Verdict::Retry => "retry",
-                    Verdict::Done(_) => "done",
-                    Verdict::Failed => "failed",
-                };
-                format!("{by} says {verdict}: {}", one_line(reason))
+                format!("{by} says {}: {}", of_verdict(verdict), one_line(reason))
             }
             Event::Reported { report, .. } => {
                 let mut text = format!("- {}", one_line(&report.title));
@@ -310,4 +295,32 @@ const fn observed(seen: &Observation) -> &'static str {
             "the target does not show whether it is done: waits for a person"
         }
     }
+}
+
+/// What a container goes through; nothing of one that just opens.
+fn of_opening(opening: &Opening) -> Option<String> {
+    match opening {
+        Opening::Map(items) => Some(format!("goes through {} items", items.len())),
+        Opening::Rollout(waves) => {
+            let (items, waves) = (waves.items.len(), waves.ends.len());
+            Some(format!("goes through {items} items in {waves} waves"))
+        }
+        Opening::Scopes | Opening::Repeat | Opening::Choice(_) => None,
+    }
+}
+
+fn of_verdict(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Retry => "retry",
+        Verdict::Done(_) => "done",
+        Verdict::Failed => "failed",
+    }
+}
+
+fn marked_done(by: &str, reason: &str) -> String {
+    format!("{by} says it is done: {}", one_line(reason))
+}
+
+fn gave_back(holding: &Holding) -> String {
+    format!("gave back {}", one_line(&holding.to_string()))
 }

@@ -191,7 +191,7 @@ impl WorkerBuilder {
     pub async fn start(self) -> Result<Worker, StoreError> {
         let stop = CancellationToken::new();
         let asked = Instant::now();
-        let shop = Shop {
+        let shared = Shop {
             clock: DatabaseClock::new(asked, self.store.now().await?),
             store: self.store,
             credentials: self.credentials,
@@ -206,7 +206,7 @@ impl WorkerBuilder {
             stop_grace: self.stop_grace,
             closing: stop.clone(),
         };
-        let work = tokio::spawn(Arc::new(shop).work(stop.clone()));
+        let work = tokio::spawn(Arc::new(shared).work(stop.clone()));
         Ok(Worker { stop, work: Some(work) })
     }
 }
@@ -251,7 +251,9 @@ impl Shop {
         let pools = self.store.pools();
         let leases = match pools.reap_tasks().await {
             Ok(told) => {
-                told.into_iter().for_each(|run| self.look(run));
+                for run in told {
+                    self.look(run);
+                }
                 pools.lease_tasks(&self.pools, &self.name, limit, self.ttl).await
             }
             Err(error) => Err(error),
