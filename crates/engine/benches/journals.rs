@@ -88,6 +88,9 @@ impl Run {
     }
 }
 
+/// A step, for a journal of that many events.
+type Shape = Box<dyn Fn(u32) -> Value>;
+
 /// Reads the rows and folds them, as whoever takes the run over does.
 fn take_over(run: &Run) -> RunState {
     let mut events = Vec::new();
@@ -128,7 +131,7 @@ fn measure(flow: &Value, length: u32) -> Cost {
 
 fn main() {
     let task = |id: &str| json!({ "id": id, "uses": "x.y", "with": { "n": 1 } });
-    let shapes: [(&str, Box<dyn Fn(u32) -> Value>); 4] = [
+    let shapes: [(&str, Shape); 4] = [
         (
             "repeat",
             Box::new(move |_| {

@@ -98,7 +98,8 @@ fn said(version: Version, looked: &Result<Ahead, Vec<Obstacle>>) -> String {
         }
         Ok(Ahead { added, removed, changed }) => {
             let each = |sign: char, paths: &std::collections::BTreeSet<String>| {
-                paths.iter().map(|path| format!("\n  {sign} {path}")).collect::<String>()
+                let lines: Vec<_> = paths.iter().map(|path| format!("\n  {sign} {path}")).collect();
+                lines.concat()
             };
             each('+', added) + &each('-', removed) + &each('~', changed)
         }

@@ -24,7 +24,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = UNITS.iter().find(|(_, unit)| self.0 % unit == 0);
+        let whole = UNITS.iter().find(|(_, unit)| self.0.is_multiple_of(*unit));
         let (name, unit) = whole.unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / unit)
     }

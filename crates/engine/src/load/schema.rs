@@ -20,6 +20,7 @@ pub fn schema() -> Value {
     flatten(&mut schema, "Step");
     flatten(&mut schema, "Choice");
     restrict(&mut schema);
+    restrict_more(&mut schema);
     drop_unused(&mut schema);
     if let Value::Object(root) = &mut schema {
         root.insert("title".to_owned(), json!("A workflow of Rackwright"));
@@ -150,11 +151,6 @@ fn restrict(schema: &mut Value) {
         ("/definitions/Retry/properties/jitter", &json!({ "minimum": 0, "maximum": 1 })),
         ("/definitions/Retry/properties/on", &at_least_one),
         ("/definitions/Repeat/properties/max_iterations/allOf/0/anyOf/0", &json!({ "minimum": 1 })),
-        ("/definitions/TimeoutParts", &json!({ "minProperties": 1 })),
-        ("/definitions/Retention", &json!({ "minProperties": 1 })),
-        ("/definitions/Retention/properties/count", &json!({ "minimum": 1 })),
-        ("/definitions/Signal/properties/name", &json!({ "pattern": patterns::ID })),
-        ("/definitions/Signal/properties/schema", &json!({ "type": ["object", "boolean"] })),
         (
             "/definitions/Wait",
             &json!({ "oneOf": [
@@ -176,6 +172,17 @@ fn restrict(schema: &mut Value) {
     ] {
         merge(schema, place, more);
     }
+}
+
+/// The same for signals, times and retention.
+fn restrict_more(schema: &mut Value) {
+    let pattern = json!({ "pattern": patterns::ID });
+    let any_schema = json!({ "type": ["object", "boolean"] });
+    merge(schema, "/definitions/Signal/properties/name", &pattern);
+    merge(schema, "/definitions/Signal/properties/schema", &any_schema);
+    merge(schema, "/definitions/TimeoutParts", &json!({ "minProperties": 1 }));
+    merge(schema, "/definitions/Retention", &json!({ "minProperties": 1 }));
+    merge(schema, "/definitions/Retention/properties/count", &json!({ "minimum": 1 }));
 }
 
 /// One variant for each kind of step: what makes it, and what it may not have.

@@ -23,6 +23,7 @@ mod holding;
 mod input;
 mod items;
 mod lock;
+mod moved;
 mod moving;
 mod open;
 mod owed;

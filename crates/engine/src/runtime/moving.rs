@@ -69,7 +69,7 @@ impl Shard {
         };
         if let Err(error) = moved {
             tracing::error!(run = %id, %error, "the run can't go on: it could not be moved");
-            return self.lose(id);
+            self.lose(id);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Runs that move to other versions: what may differ, what may not, and that they go on.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::collections::BTreeSet;
 
 use rackwright_engine::{Observation, RunStatus, machine::Ahead};

@@ -82,7 +82,7 @@ async fn ended(engine: &Engine, run: RunId) -> Value {
             event.unwrap();
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), whole).await.expect("the run ends");
+    tokio::time::timeout(Duration::from_secs(20), whole).await.unwrap();
     let outcome = engine.run(run).wait().await.unwrap();
     assert_eq!(outcome.status, RunStatus::Completed, "{:?}", outcome.errors);
     (*outcome.output).clone()

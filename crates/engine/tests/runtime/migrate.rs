@@ -1,5 +1,7 @@
 //! Runs are moved to another version while they wait, and go on there wherever their node dies.
 
+#![expect(clippy::needless_pass_by_value, reason = "values are written in place")]
+
 use std::{sync::Arc, time::Duration};
 
 use rackwright_engine::{
@@ -41,7 +43,7 @@ async fn until_waiting(client: &Client, run: rackwright_engine::RunId) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), waits).await.expect("the run waits");
+    tokio::time::timeout(Duration::from_secs(20), waits).await.unwrap();
 }
 
 async fn moves(store: Arc<dyn Store>) {
