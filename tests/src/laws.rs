@@ -89,28 +89,20 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
                     Verdict::Retry => Stage::Open,
                     Verdict::Done(_) | Verdict::Failed => Stage::Done,
                 };
-                self.stages.insert(*task, next);
-                return;
+                return self.is_said(*task, next);
             }
-            // What a person says of a task, its end included.
-            Event::SkippedBy { task, .. } => {
-                self.stages.insert(*task, Stage::Done);
-                return;
-            }
+            // What a person says of a task, or an older run.
+            Event::SkippedBy { task, .. } => return self.is_said(*task, Stage::Done),
             Event::MarkedDone { step, .. } => {
-                self.stages.insert(TaskRef::main(*step), Stage::Open);
-                return;
+                return self.is_said(TaskRef::main(*step), Stage::Open);
             }
+            Event::Reused { step } => return self.is_said(TaskRef::main(*step), Stage::Done),
             Event::Saved { task, .. } => {
                 self.only_while(number, event, *task, &[Stage::Attempted, Stage::Observing]);
                 return;
             }
             Event::Held { task, .. } | Event::Released { task, .. } => {
                 self.only_while(number, event, *task, &[Stage::Attempted]);
-                return;
-            }
-            Event::Reused { step } => {
-                self.stages.insert(TaskRef::main(*step), Stage::Done);
                 return;
             }
             Event::Created(_)
@@ -151,6 +143,11 @@ impl<F: Fn(TaskRef) -> bool> Reader<F> {
             | Event::Ended { .. } => return,
         };
         self.step(number, event, next.0, next.1);
+    }
+
+    /// Where a task is by the word of whoever may say so.
+    fn is_said(&mut self, task: TaskRef, stage: Stage) {
+        self.stages.insert(task, stage);
     }
 
     /// Nothing is done to a target, nor looked at there, while an earlier attempt holds something.

@@ -124,6 +124,28 @@ impl RunView {
         Ok(())
     }
 
+    /// What was seen at a target, or taken from it.
+    fn note_look(&mut self, event: &Event, at: Timestamp) {
+        if let Event::Observed { task, seen } = event {
+            if matches!(seen, Observation::Done(_)) {
+                self.end(*task, at, AttemptEnd::Completed);
+            }
+            let text = match seen {
+                Observation::Done(_) => "done",
+                Observation::NotDone => "not done",
+                Observation::InProgress(_) => "under way",
+                Observation::Unknown(_) => "unknown",
+            };
+            self.observation(*task, text.to_owned());
+        } else if let Event::ObserveFailed { task, error, .. } = event {
+            self.observation(*task, format!("not observable: {error}"));
+        } else if let Event::RevokeFailed { task, error, .. } = event {
+            self.observation(*task, format!("not revoked: {error}"));
+        } else if let Event::Revoked { task } = event {
+            self.observation(*task, "revoked".to_owned());
+        }
+    }
+
     fn note(&mut self, event: &Event, at: Timestamp) {
         match event {
             Event::Started { task, attempt } => self.begin(*task, *attempt, at),
@@ -137,25 +159,10 @@ impl RunView {
                     note_report(&mut last.subtasks, *at, &report.title, report.percent);
                 }
             }
-            Event::Observed { task, seen } => {
-                if matches!(seen, Observation::Done(_)) {
-                    self.end(*task, at, AttemptEnd::Completed);
-                }
-                let text = match seen {
-                    Observation::Done(_) => "done",
-                    Observation::NotDone => "not done",
-                    Observation::InProgress(_) => "under way",
-                    Observation::Unknown(_) => "unknown",
-                };
-                self.observation(*task, text.to_owned());
-            }
-            Event::ObserveFailed { task, error, .. } => {
-                self.observation(*task, format!("not observable: {error}"));
-            }
-            Event::RevokeFailed { task, error, .. } => {
-                self.observation(*task, format!("not revoked: {error}"));
-            }
-            Event::Revoked { task } => self.observation(*task, "revoked".to_owned()),
+            Event::Observed { .. }
+            | Event::ObserveFailed { .. }
+            | Event::RevokeFailed { .. }
+            | Event::Revoked { .. } => self.note_look(event, at),
             Event::Ended { .. } => self.ended_at = Some(at),
             Event::Created(_)
             | Event::Claimed { .. }

@@ -91,20 +91,12 @@ impl RunState {
             Event::Finishing { status, output } => {
                 self.finishing(plan, event, *status, output.as_ref())
             }
-            Event::Paused(order) => {
-                self.paused(order, at).map_err(|state| self.illegal_for_run(event, state))
-            }
-            Event::Resumed(_) => {
-                self.resumed(at).map_err(|state| self.illegal_for_run(event, state))
-            }
-            Event::EmergencyStopped(order) => self
-                .emergency_stopped(plan, order)
-                .map_err(|state| self.illegal_for_run(event, state)),
-            Event::EmergencyReleased(order) => {
-                self.emergency_released(order).map_err(|state| self.illegal_for_run(event, state))
-            }
-            Event::SkippedBy { task, .. } => self.skipped_by(plan, event, *task),
-            Event::MarkedDone { step, output, .. } => self.marked_done(plan, event, *step, output),
+            Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::SkippedBy { .. }
+            | Event::MarkedDone { .. } => self.ordered(plan, event, at),
             Event::Reused { step } => self.reused(plan, event, *step),
             Event::QuarantineReleased { .. } | Event::ControlRefused { .. } => Ok(()),
             // Whoever has both plans calls `apply_move`.

@@ -8,7 +8,7 @@ use super::{
     by_hand,
     decide::Command,
     event::{Event, Order, StepRef, TaskRef},
-    state::{Emergency, Inner, Pause, Phase, RunState, TimerKind, Todo},
+    state::{Emergency, IllegalEvent, Inner, Pause, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
     graph::Plan,
@@ -145,6 +145,22 @@ pub(crate) fn cancellable(state: &RunState) -> Result<(), String> {
     }
 }
 
+/// What a cancel leads to.
+pub(super) fn cancelled(state: &RunState, order: Order) -> Option<Event> {
+    match cancellable(state) {
+        Ok(()) => Some(Event::CancelRequested(order)),
+        Err(why) => refused(state, "cancel", &order.by, why),
+    }
+}
+
+/// What any other order leads to.
+pub(super) fn followed(plan: &Plan, state: &RunState, control: &Control) -> Option<Event> {
+    match control.event(plan, state) {
+        Ok(event) => Some(event),
+        Err(why) => refused(state, control.action(), control.by(), why),
+    }
+}
+
 /// What an order that comes too late leaves in the journal. A parent's orders are repeated on
 /// recovery, so those leave nothing.
 pub(super) fn refused(state: &RunState, action: &str, by: &str, why: String) -> Option<Event> {
@@ -217,7 +233,30 @@ impl RunState {
         }
     }
 
-    pub(super) fn paused(&mut self, order: &Order, at: Timestamp) -> Result<(), &'static str> {
+    /// What a person ordered, and the run follows.
+    pub(super) fn ordered(
+        &mut self,
+        plan: &Plan,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<(), IllegalEvent> {
+        let done = if let Event::Paused(order) = event {
+            self.paused(order, at)
+        } else if let Event::EmergencyStopped(order) = event {
+            self.emergency_stopped(plan, order)
+        } else if let Event::EmergencyReleased(order) = event {
+            self.emergency_released(order)
+        } else if let Event::SkippedBy { task, .. } = event {
+            return self.skipped_by(plan, event, *task);
+        } else if let Event::MarkedDone { step, output, .. } = event {
+            return self.marked_done(plan, event, *step, output);
+        } else {
+            self.resumed(at)
+        };
+        done.map_err(|state| self.illegal_for_run(event, state))
+    }
+
+    fn paused(&mut self, order: &Order, at: Timestamp) -> Result<(), &'static str> {
         if self.paused.is_some() {
             return Err("paused already");
         }
@@ -228,7 +267,7 @@ impl RunState {
     /// What was held back is looked at again. The clocks of the run and
     /// of its steps stood still meanwhile: nobody
     /// wants a step to be out of time because somebody took a closer look.
-    pub(super) fn resumed(&mut self, at: Timestamp) -> Result<(), &'static str> {
+    fn resumed(&mut self, at: Timestamp) -> Result<(), &'static str> {
         let Some(pause) = self.paused.take() else { return Err("not paused") };
         self.let_go();
         let stood = at.since(pause.at);
@@ -253,11 +292,7 @@ impl RunState {
 
     /// The run is stopped as if cancelled, and what it owes is told to stop too. A pause is over
     /// with that: nothing starts all the same.
-    pub(super) fn emergency_stopped(
-        &mut self,
-        plan: &Plan,
-        order: &Order,
-    ) -> Result<(), &'static str> {
+    fn emergency_stopped(&mut self, plan: &Plan, order: &Order) -> Result<(), &'static str> {
         if self.waits_for_release() {
             return Err("stopped already");
         }
@@ -293,7 +328,7 @@ impl RunState {
     }
 
     /// What is owed is performed from here on.
-    pub(super) fn emergency_released(&mut self, order: &Order) -> Result<(), &'static str> {
+    fn emergency_released(&mut self, order: &Order) -> Result<(), &'static str> {
         match &mut self.emergency {
             Some(emergency) if emergency.released.is_none() => {
                 emergency.released = Some(order.clone());

@@ -90,13 +90,13 @@ pub fn fork(
     }
     let mut again = Again { plan, old, steps: BTreeSet::new(), open: BTreeSet::new() };
     match from {
-        Some(path) => again.from_step(path)?,
+        Some(path) => again.reset_named(path)?,
         None if old.status == RunStatus::Completed => {
             return Err("it has completed: fork it from a step".to_owned());
         }
         None => {}
     }
-    again.from_failures();
+    again.reset_failures();
     again.reopen(RunState::ROOT);
     let taken_back = again.take_back();
     Ok(Forked {
@@ -123,7 +123,7 @@ impl Again<'_> {
         (0..).map(StepRef).take(self.old.steps.len())
     }
 
-    fn from_step(&mut self, path: &str) -> Result<(), String> {
+    fn reset_named(&mut self, path: &str) -> Result<(), String> {
         let task = self.old.find(self.plan, path)?;
         if !task.is_main() {
             return Err(format!("`{path}` is an obligation: name its step"));
@@ -137,7 +137,7 @@ impl Again<'_> {
         Ok(())
     }
 
-    fn from_failures(&mut self) {
+    fn reset_failures(&mut self) {
         let wrong: Vec<_> = self.all().filter(|step| self.failed_the_run(*step)).collect();
         for step in wrong {
             self.reset(step);
@@ -369,7 +369,8 @@ impl RunState {
                 let here = self.scope(scope).plan;
                 let leads = |then: &ThenPlan| matches!(then, ThenPlan::Scope(ix) if *ix == here);
                 let choice = choices.iter().position(|choice| leads(&choice.then));
-                place.push_str(&format!(" choice {}", choice.unwrap_or_default()));
+                let choice = choice.unwrap_or_default().to_string();
+                place.extend([" choice ", &choice]);
             }
             scope = self.step(owner).scope;
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     approval::ApprovalAnswer,
-    control::{Control, cancellable, pass_on, refused},
+    control::{Control, cancelled, followed, pass_on, refused},
     decide::{Env, Turn, advance, task_plan},
     event::{Event, Order, RunError, StepRef, TaskRef, Verdict},
     holding::{holds, revoke_ended},
@@ -258,14 +258,8 @@ fn event_of(plan: &Plan, state: &RunState, input: Input, env: &mut Env<'_>) -> O
         Input::QuarantineReleased { by, reason, takeovers } => {
             Some(Event::QuarantineReleased { by, reason, takeovers })
         }
-        Input::Cancel(order) => match cancellable(state) {
-            Ok(()) => Some(Event::CancelRequested(order)),
-            Err(why) => refused(state, "cancel", &order.by, why),
-        },
-        Input::Control(control) => match control.event(plan, state) {
-            Ok(event) => Some(event),
-            Err(why) => refused(state, control.action(), control.by(), why),
-        },
+        Input::Cancel(order) => cancelled(state, order),
+        Input::Control(control) => followed(plan, state, &control),
         Input::Resolve { path, verdict, by, reason } => {
             let Some(task) = task_in_attention(plan, state, &path) else {
                 let why = format!("`{path}` does not wait for a person any more");

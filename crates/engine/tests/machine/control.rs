@@ -123,10 +123,9 @@ impl Run {
 
     /// What the last order that came too late was told.
     fn refusal(&self) -> String {
-        match &self.journal.last().unwrap().1 {
-            Event::ControlRefused { action, by, why } => format!("{by}, {action}: {why}"),
-            other => panic!("{other:?}"),
-        }
+        let last = &self.journal.last().unwrap().1;
+        let Event::ControlRefused { action, by, why } = last else { panic!("{last:?}") };
+        format!("{by}, {action}: {why}")
     }
 }
 

@@ -163,7 +163,7 @@ impl Driver {
                 Command::Recall => self.recall(),
                 Command::StopChild { run } => self.stop_child(run),
                 Command::TellChild { run, control: Control::EmergencyStop(_) } => {
-                    self.stop_child(run)
+                    self.stop_child(run);
                 }
                 Command::TellChild { .. } | Command::Ended { .. } => {}
             }

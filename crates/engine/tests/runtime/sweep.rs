@@ -154,20 +154,19 @@ async fn disturbed(
             }
         }
     };
-    let (last, (status, view)) = match ended {
-        Some(ended) => (first, ended),
-        None => {
-            drop(first);
-            for node in store.nodes().await.unwrap() {
-                store.expire(node.node.id).await.unwrap();
-            }
-            let second = engine(Arc::clone(&store), &rack).await;
-            second.recover().await.unwrap();
-            let untold = !matches!(how.kill, Kill::Later(_));
-            how.said.go_on(&second, id, &rack, (untold, &what)).await;
-            let ended = end(&second, id, &what).await;
-            (second, ended)
+    let (last, (status, view)) = if let Some(ended) = ended {
+        (first, ended)
+    } else {
+        drop(first);
+        for node in store.nodes().await.unwrap() {
+            store.expire(node.node.id).await.unwrap();
         }
+        let second = engine(Arc::clone(&store), &rack).await;
+        second.recover().await.unwrap();
+        let untold = !matches!(how.kill, Kill::Later(_));
+        how.said.go_on(&second, id, &rack, (untold, &what)).await;
+        let ended = end(&second, id, &what).await;
+        (second, ended)
     };
     check(&view, &rack, &what);
     last.shutdown().await.unwrap();

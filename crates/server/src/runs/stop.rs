@@ -23,16 +23,13 @@ pub(super) async fn stop(
     output: &Output,
 ) -> Outcome<Exit> {
     let (by, reason) = (who(arguments.said.by.as_ref()), arguments.said.reason.as_deref());
-    let sent = match &arguments.run {
-        Some(run) => {
-            let run = find(client, run).await?;
-            vec![client.emergency_stop(run, &by, reason).await?]
-        }
-        None => {
-            let labels = arguments.labels.iter().cloned().collect();
-            let filter = RunFilter { labels, limit: 1000, ..RunFilter::default() };
-            client.emergency_stop_all(&filter, &by, reason).await?
-        }
+    let sent = if let Some(run) = &arguments.run {
+        let run = find(client, run).await?;
+        vec![client.emergency_stop(run, &by, reason).await?]
+    } else {
+        let labels = arguments.labels.iter().cloned().collect();
+        let filter = RunFilter { labels, limit: 1000, ..RunFilter::default() };
+        client.emergency_stop_all(&filter, &by, reason).await?
     };
     if sent.is_empty() {
         output.note("no run that has not ended carries these labels");
