@@ -11,6 +11,7 @@ use rackwright_engine::{
     Client, Effect, RunId, Workflow,
     graph::{KindPlan, Plan, TaskPlan, compile},
     machine::{Event, Inner, Phase, Role, RunState, TaskRef, Verdict},
+    step::Observation,
     store::{JournalRow, RunFilter, RunRecord},
     testing::Device,
 };
@@ -181,7 +182,10 @@ impl<'a> Run<'a> {
                 let seen = most.entry(*task).or_default();
                 *seen = (*attempt).max(*seen);
             }
-            if let Event::Resolved { task, verdict: Verdict::Retry, .. } = event {
+            // What is seen under way is carried on, also after the last attempt was told to stop.
+            if let Event::Resolved { task, verdict: Verdict::Retry, .. }
+            | Event::Observed { task, seen: Observation::InProgress(_) } = event
+            {
                 *again.entry(*task).or_default() += 1;
             }
         }

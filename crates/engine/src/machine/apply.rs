@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    event::{Event, Opening, Order, Role, RunError, SkipReason, StepRef, TaskRef},
+    event::{Event, Opening, Role, RunError, SkipReason, StepRef, TaskRef},
     state::{Execution, IllegalEvent, Inner, Phase, RunState, TimerKind, Todo},
 };
 use crate::{
@@ -86,12 +86,12 @@ impl RunState {
             Event::LocksWanted { .. } | Event::LocksGranted { .. } | Event::LocksRefused { .. } => {
                 self.locks_event(plan, event, at)
             }
-            Event::CancelRequested(order) => self.cancel_requested(plan, order),
             Event::RunTimedOut => self.run_timed_out(plan, event),
             Event::Finishing { status, output } => {
                 self.finishing(plan, event, *status, output.as_ref())
             }
-            Event::Paused(_)
+            Event::CancelRequested(_)
+            | Event::Paused(_)
             | Event::Resumed(_)
             | Event::EmergencyStopped(_)
             | Event::EmergencyReleased(_)
@@ -103,12 +103,6 @@ impl RunState {
             Event::Migrated { .. } => Err(self.illegal_for_run(event, "without its new plan")),
             Event::Ended { status, output } => self.ended(plan, event, *status, output.as_ref()),
         }
-    }
-
-    fn cancel_requested(&mut self, plan: &Plan, order: &Order) -> Applied {
-        self.cancel = Some(order.clone());
-        self.stop_scope(plan, Self::ROOT);
-        Ok(())
     }
 
     fn child_started(

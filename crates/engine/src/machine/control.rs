@@ -240,7 +240,11 @@ impl RunState {
         event: &Event,
         at: Timestamp,
     ) -> Result<(), IllegalEvent> {
-        let done = if let Event::Paused(order) = event {
+        let done = if let Event::CancelRequested(order) = event {
+            self.cancel = Some(order.clone());
+            self.stop_scope(plan, Self::ROOT);
+            Ok(())
+        } else if let Event::Paused(order) = event {
             self.paused(order, at)
         } else if let Event::EmergencyStopped(order) = event {
             self.emergency_stopped(plan, order)

@@ -8,7 +8,7 @@
 
 use super::{
     event::{Role, ScopeRef, StepRef, TaskRef},
-    state::{Execution, Phase, RunState, Todo},
+    state::{Execution, Inner, Phase, RunState, Todo},
 };
 #[cfg(feature = "testing")]
 use crate::model::planted;
@@ -47,7 +47,9 @@ impl RunState {
 
     /// A step of `finally` that could not even start, and won't: it leaves nothing to clean up.
     pub(super) fn forget_unstarted(&mut self, step: StepRef) {
-        if self.step(step).main.attempt == 0 {
+        let state = self.step(step);
+        // One that waits has begun without an attempt.
+        if state.main.attempt == 0 && matches!(state.inner, Inner::None) {
             let scope = self.step(step).scope;
             self.scope_mut(scope).owed.retain(|it| it.task != TaskRef::cleanup(step));
         }

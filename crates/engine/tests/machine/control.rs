@@ -280,6 +280,15 @@ fn a_step_that_a_person_did_leaves_its_cleanup() {
 }
 
 #[test]
+fn a_wait_that_is_skipped_leaves_its_cleanup() {
+    let wait = json!({ "id": "a", "wait": { "for": "1h" }, "cleanup": { "uses": "x.idem" } });
+    let (mut run, asked) = Run::new(json!([wait]));
+    assert_eq!(asked, [] as [&str; 0]);
+    assert_eq!(run.skip("a"), ["run a/cleanup"]);
+    assert_eq!(run.done("a/cleanup"), ["ended completed"]);
+}
+
+#[test]
 fn after_an_emergency_stop_what_is_owed_waits_for_a_word() {
     let a = json!({ "id": "a", "uses": "x.idem", "cleanup": { "uses": "x.idem" } });
     let (mut run, _) = Run::new(json!([a, idem("b")]));

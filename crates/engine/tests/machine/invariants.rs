@@ -31,78 +31,82 @@ impl Invariants {
     ) {
         for event in events {
             assert!(!(state.is_held() && starts(event)), "starts while paused: {event:?}");
-            match event {
-                Event::Started { task, attempt } => {
-                    assert_free(&state, *task);
-                    self.check_start(plan, &state, *task, *attempt);
-                }
-                Event::ObserveStarted { task } => assert_free(&state, *task),
-                Event::Completed { task, .. } => {
-                    assert!(self.completed.insert(*task), "{task:?} completed twice");
-                }
-                Event::Opened { step, .. }
-                | Event::ChildStarted { step, .. }
-                | Event::Signal { step: Some(step), what: SignalEvent::Awaited }
-                | Event::Approval { step, what: ApprovalEvent::Asked(_) }
-                | Event::WaitStarted { step, .. } => {
-                    assert_needs_met(plan, &state, *step);
-                    assert_may_start(plan, &state, *step);
-                    assert_in_window(plan, &state, *step);
-                }
-                Event::Repeat { step, what: RepeatEvent::Started { .. } } => {
-                    assert_next_iteration(plan, &state, *step, now);
-                }
-                Event::Reused { step } => {
-                    assert_needs_met(plan, &state, *step);
-                    assert!(self.completed.insert(TaskRef::main(*step)), "{step:?} ends twice");
-                }
-                Event::LocksGranted { step: None } => self.begun = true,
-                Event::ItemsStarted { step, upto } => assert_bounded(plan, &state, *step, *upto),
-                Event::WaveSoaking { step, .. }
-                | Event::GateOpened { step, .. }
-                | Event::WavePassed { step, .. } => assert_wave_ended(&state, *step),
-                Event::Created(_)
-                | Event::Claimed { .. }
-                | Event::Failed { .. }
-                | Event::Interrupted { .. }
-                | Event::Observed { .. }
-                | Event::ObserveFailed { .. }
-                | Event::Resolved { .. }
-                | Event::Saved { .. }
-                | Event::Held { .. }
-                | Event::Released { .. }
-                | Event::RevokeStarted { .. }
-                | Event::Revoked { .. }
-                | Event::RevokeFailed { .. }
-                | Event::Reported { .. }
-                | Event::Skipped { .. }
-                | Event::ScopeFailed { .. }
-                | Event::Repeat { .. }
-                | Event::Signal { .. }
-                | Event::Approval { .. }
-                | Event::Closed { .. }
-                | Event::ChildEnded { .. }
-                | Event::TimedOut { .. }
-                | Event::RolloutUndone { .. }
-                | Event::Window { .. }
-                | Event::LocksWanted { .. }
-                | Event::LocksGranted { step: Some(_) }
-                | Event::LocksRefused { .. }
-                | Event::SkippedBy { .. }
-                | Event::MarkedDone { .. }
-                | Event::QuarantineReleased { .. }
-                | Event::CancelRequested(_)
-                | Event::RunTimedOut
-                | Event::Finishing { .. }
-                | Event::Paused(_)
-                | Event::Resumed(_)
-                | Event::EmergencyStopped(_)
-                | Event::EmergencyReleased(_)
-                | Event::ControlRefused { .. }
-                | Event::Migrated { .. }
-                | Event::Ended { .. } => {}
-            }
+            self.check(plan, &state, event, now);
             state.apply(plan, event, now).expect("a turn applies to the state that it came from");
+        }
+    }
+
+    fn check(&mut self, plan: &Plan, state: &RunState, event: &Event, now: Timestamp) {
+        match event {
+            Event::Started { task, attempt } => {
+                assert_free(state, *task);
+                self.check_start(plan, state, *task, *attempt);
+            }
+            Event::ObserveStarted { task } => assert_free(state, *task),
+            Event::Completed { task, .. } => {
+                assert!(self.completed.insert(*task), "{task:?} completed twice");
+            }
+            Event::Opened { step, .. }
+            | Event::ChildStarted { step, .. }
+            | Event::Signal { step: Some(step), what: SignalEvent::Awaited }
+            | Event::Approval { step, what: ApprovalEvent::Asked(_) }
+            | Event::WaitStarted { step, .. } => {
+                assert_needs_met(plan, state, *step);
+                assert_may_start(plan, state, *step);
+                assert_in_window(plan, state, *step);
+            }
+            Event::Repeat { step, what: RepeatEvent::Started { .. } } => {
+                assert_next_iteration(plan, state, *step, now);
+            }
+            Event::Reused { step } => {
+                assert_needs_met(plan, state, *step);
+                assert!(self.completed.insert(TaskRef::main(*step)), "{step:?} ends twice");
+            }
+            Event::LocksGranted { step: None } => self.begun = true,
+            Event::ItemsStarted { step, upto } => assert_bounded(plan, state, *step, *upto),
+            Event::WaveSoaking { step, .. }
+            | Event::GateOpened { step, .. }
+            | Event::WavePassed { step, .. } => assert_wave_ended(state, *step),
+            Event::Created(_)
+            | Event::Claimed { .. }
+            | Event::Failed { .. }
+            | Event::Interrupted { .. }
+            | Event::Observed { .. }
+            | Event::ObserveFailed { .. }
+            | Event::Resolved { .. }
+            | Event::Saved { .. }
+            | Event::Held { .. }
+            | Event::Released { .. }
+            | Event::RevokeStarted { .. }
+            | Event::Revoked { .. }
+            | Event::RevokeFailed { .. }
+            | Event::Reported { .. }
+            | Event::Skipped { .. }
+            | Event::ScopeFailed { .. }
+            | Event::Repeat { .. }
+            | Event::Signal { .. }
+            | Event::Approval { .. }
+            | Event::Closed { .. }
+            | Event::ChildEnded { .. }
+            | Event::TimedOut { .. }
+            | Event::RolloutUndone { .. }
+            | Event::Window { .. }
+            | Event::LocksWanted { .. }
+            | Event::LocksGranted { step: Some(_) }
+            | Event::LocksRefused { .. }
+            | Event::SkippedBy { .. }
+            | Event::MarkedDone { .. }
+            | Event::QuarantineReleased { .. }
+            | Event::CancelRequested(_)
+            | Event::RunTimedOut
+            | Event::Finishing { .. }
+            | Event::Paused(_)
+            | Event::Resumed(_)
+            | Event::EmergencyStopped(_)
+            | Event::EmergencyReleased(_)
+            | Event::ControlRefused { .. }
+            | Event::Migrated { .. }
+            | Event::Ended { .. } => {}
         }
     }
 

@@ -54,7 +54,12 @@ impl Lines {
             Some(_) => family.path(run, path),
             None => family.prefix(run).unwrap_or_default().to_owned(),
         };
-        let text = match &event.event {
+        Some((subject, self.text(family, event, path)?))
+    }
+
+    fn text(&mut self, family: &Family, event: &RunEvent, path: &str) -> Option<String> {
+        let run = event.run;
+        Some(match &event.event {
             Event::Created(created) if run == family.root() => {
                 format!("run {run} of {} begins", created.workflow)
             }
@@ -127,8 +132,7 @@ impl Lines {
             | Event::Closed { .. }
             | Event::LocksGranted { .. }
             | Event::Ended { .. } => return None,
-        };
-        Some((subject, text))
+        })
     }
 
     /// What happens to an attempt.
