@@ -242,7 +242,8 @@ mod tests {
     #[test]
     fn a_run_that_is_found_twice_is_read_once() {
         let claimed = |number: u128, epoch| Claimed {
-            run: RunId::from_parts(Timestamp::from_micros(0), number),
+            // Of the bits, the upper 80 make the id.
+            run: RunId::from_parts(Timestamp::from_micros(0), number << 64),
             epoch,
             status: RunStatus::Running,
             version: Version([0; 32]),

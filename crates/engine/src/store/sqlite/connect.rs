@@ -16,10 +16,6 @@ use crate::store::{
     sql::failed,
 };
 
-/// How often the migrations are tried: two programs may open a new file at the same time, and
-/// SQLite has no advisory lock. The loser finds the tables made.
-const MIGRATION_TRIES: u32 = 3;
-
 /// The file that `sqlite:PATH` or `sqlite://PATH` names.
 pub(super) fn path(url: &str) -> Result<PathBuf, StoreError> {
     let path = url.strip_prefix("sqlite:").unwrap_or(url);
@@ -67,15 +63,16 @@ pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnect
         ("fleet", include_str!("../../../migrations/sqlite/0007_fleet.sql")),
         ("tasks", include_str!("../../../migrations/sqlite/0008_tasks.sql")),
     ];
-    let mut tries = 0;
-    loop {
-        tries += 1;
+    // Several programs may open a new file at the same time, and SQLite has no advisory lock. Who
+    // loses finds one more migration made.
+    for _ in &texts {
         match migrate(&mut connection, &texts).await {
             Ok(()) => return Ok(connection),
-            Err(error) if tries == MIGRATION_TRIES => return Err(not_migrated(error)),
             Err(error) => tracing::debug!(%error, "the migrations are tried again"),
         }
     }
+    migrate(&mut connection, &texts).await.map_err(not_migrated)?;
+    Ok(connection)
 }
 
 /// Connections for reading beside the writer.
