@@ -102,7 +102,10 @@ impl Node {
         lab: Option<Lab>,
         store: Arc<dyn Store>,
     ) -> Outcome<Self> {
-        Self::start_as(common, home, site, lab, store, Config::default()).await
+        // Who runs or resumes by hand sees it die: quarantine is for nodes that come back by
+        // themselves.
+        let config = Config { quarantine_after: None, ..Config::default() };
+        Self::start_as(common, home, site, lab, store, config).await
     }
 
     /// The same with settings of its own.
