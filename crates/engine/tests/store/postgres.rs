@@ -81,11 +81,17 @@ async fn appends_never_scan_a_table() {
         let mut admin = PgConnection::connect(&bench.url).await.unwrap();
         admin.execute("SET plan_cache_mode = force_generic_plan").await.unwrap();
         admin.execute("SET enable_seqscan = off").await.unwrap();
-        for (name, text, parameters, last) in [
-            ("plain", include_str!("../../src/store/postgres/sql/append_plain.sql"), 5, ""),
-            ("whole", include_str!("../../src/store/postgres/sql/append_full.sql"), 29, BEHIND),
-        ] {
-            let prepare = format!("PREPARE {name} AS {}", without_head(text));
+        let part = |name: &str| {
+            let path = format!("{}/src/store/postgres/sql/append", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(format!("{path}/{name}.sql")).unwrap()
+        };
+        // The statement that has all its parts; see `src/store/postgres/statement.rs`.
+        let parts = ["held", "made", "put", "changed", "cleared", "read", "sent", "kept"];
+        let whole = format!("WITH {}{}", parts.map(part).join(","), part("answer"));
+        for (name, text, parameters, last) in
+            [("plain", part("plain"), 5, ""), ("whole", whole, 29, BEHIND)]
+        {
+            let prepare = format!("PREPARE {name} AS {}", without_head(&text));
             admin.execute(AssertSqlSafe(prepare)).await.unwrap();
             let arguments = vec!["'{}'"; parameters].join(", ");
             let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE {name} ({arguments}{last})"));

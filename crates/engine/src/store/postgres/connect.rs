@@ -92,6 +92,7 @@ pub(super) async fn migrate(connection: &mut PgConnection) -> Result<(), StoreEr
         ("removals", include_str!("../../../migrations/postgres/0006_removals.sql")),
         ("fleet", include_str!("../../../migrations/postgres/0007_fleet.sql")),
         ("tasks", include_str!("../../../migrations/postgres/0008_tasks.sql")),
+        ("lean", include_str!("../../../migrations/postgres/0009_lean.sql")),
     ];
     migrate::migrate(connection, &texts).await.map_err(not_migrated)
 }

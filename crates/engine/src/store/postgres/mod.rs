@@ -7,6 +7,7 @@ mod connect;
 mod fleet;
 mod locks;
 mod rows;
+mod statement;
 mod tasks;
 mod writer;
 

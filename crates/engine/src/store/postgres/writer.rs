@@ -13,7 +13,9 @@ use super::{
     Statement,
     columns::{self, Created, Rides, Rows},
     connect::{PATIENCE, connect, within},
-    locks, tasks,
+    locks,
+    statement::{PLAIN, Shape},
+    tasks,
 };
 use crate::{
     model::RunId,
@@ -25,8 +27,6 @@ use crate::{
 
 type Batch<'a> = [(usize, &'a Append)];
 
-const PLAIN: &str = include_str!("sql/append_plain.sql");
-const FULL: &str = include_str!("sql/append_full.sql");
 const SETTLE: &str = include_str!("sql/settle.sql");
 
 /// How long to wait before each further try of a batch. Trying again is harmless.
@@ -100,7 +100,8 @@ async fn commit(
         within(doing, connection.execute(statement)).await?.rows_affected()
     } else {
         let locks = LockBatch::has_any(batch.iter().map(|(_, append)| *append));
-        let statement = rows.bind(query(FULL), batch);
+        let statement =
+            rows.bind(query(Shape::of(batch.iter().map(|(_, append)| *append)).statement()), batch);
         let mut created = Created::of(batch)?;
         let requires = created.take_requires();
         let tasks = TaskBatch::has_any(batch.iter().map(|(_, append)| *append));

@@ -1,0 +1,3 @@
+held AS (
+    SELECT NULL::uuid AS id, NULL::bigint AS epoch WHERE false
+)

@@ -1,0 +1,3 @@
+made AS (
+    SELECT NULL::uuid AS id WHERE false
+)
