@@ -1,6 +1,6 @@
 //! Batches turned into the two parameters that a statement takes: a JSON array, and bytes.
 
-use std::io::Write;
+use std::{io::Write, sync::LazyLock};
 
 use hex::encode;
 use serde_json::{Value, json};
@@ -18,10 +18,10 @@ fn place(bytes: &[u8]) -> Result<i64, StoreError> {
     signed(bytes.len() as u64 + 1)
 }
 
-/// What stands before the events of a row in `append.sql`.
+/// What stands before the events of a row in `append/rows.sql`.
 const HEAD: usize = 86;
 
-/// The rows for `append.sql`.
+/// The rows for `append/rows.sql`.
 pub(super) fn rows(batch: &[(usize, &Append)]) -> Result<Packed, StoreError> {
     let size = batch.iter().map(|(_, append)| append.events.len() + HEAD).sum();
     let mut bytes = Vec::with_capacity(size);
@@ -77,13 +77,13 @@ pub(super) fn messages<'a>(
 /// What a batch changes beside the journal, as the parameters of the statements that do it.
 #[derive(Default)]
 pub(super) struct Rides {
-    /// For `create_runs.sql`.
+    /// For `append/create.sql`.
     pub(super) created: Vec<Value>,
-    /// For `update_runs.sql`.
+    /// For `append/change.sql`.
     pub(super) changed: Vec<Value>,
-    /// For `consume.sql`.
+    /// For `append/consume.sql`.
     pub(super) consumed: Vec<Value>,
-    /// For `clear.sql`.
+    /// For `append/clear.sql`.
     pub(super) ended: Vec<Value>,
 }
 
@@ -94,6 +94,16 @@ impl Rides {
             rides.add(append);
         }
         rides
+    }
+
+    /// Begins a transaction, makes runs if there are any, adds the rows, then does what else is to
+    /// be done: each thing that is asked of the database apart from others costs two changes of
+    /// thread. The parts share their parameters, which are always bound. They are written `$6` and
+    /// not `?6`, which in SQLite says that there are five before it.
+    pub(super) fn statement(&self) -> &'static str {
+        static ALL: LazyLock<Vec<String>> = LazyLock::new(|| (0..8).map(text).collect());
+        let does = [&self.created, &self.changed, &self.consumed].map(|it| !it.is_empty());
+        ALL.get(bits(does)).map_or("", String::as_str)
     }
 
     fn add(&mut self, append: &Append) {
@@ -119,13 +129,35 @@ impl Rides {
             let status = update.status.as_str();
             let version = update.version.map(|version| version.to_string());
             let (wake_at, release, at) = (update.wake_at, update.release, append.at);
-            self.changed.push(json!([run, status, wake_at, release, at, version]));
+            let (seq, epoch) = (append.seq, append.epoch);
+            self.changed.push(json!([run, status, wake_at, release, at, version, seq, epoch]));
             if update.status.is_ended() {
                 self.ended.push(json!(run));
             }
         }
         self.consumed.extend(append.consumed.iter().map(|id| json!([run, id])));
     }
+}
+
+const fn bits([makes, changes, consumes]: [bool; 3]) -> usize {
+    makes as usize | (changes as usize) << 1 | (consumes as usize) << 2
+}
+
+/// The statement of [`Rides::statement`] for these [`bits`].
+fn text(shape: usize) -> String {
+    let mut parts = vec!["BEGIN IMMEDIATE"];
+    if shape & bits([true, false, false]) != 0 {
+        parts.push(include_str!("sql/append/create.sql"));
+    }
+    parts.push(include_str!("sql/append/rows.sql"));
+    if shape & bits([false, true, false]) != 0 {
+        parts.push(include_str!("sql/append/change.sql"));
+        parts.push(include_str!("sql/append/clear.sql"));
+    }
+    if shape & bits([false, false, true]) != 0 {
+        parts.push(include_str!("sql/append/consume.sql"));
+    }
+    parts.join(";\n")
 }
 
 /// Serializes a statement's parameter.

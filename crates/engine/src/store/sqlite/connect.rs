@@ -42,9 +42,9 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
         // Runs are written at the end of the tables (their ids grow with time), so few pages are
-        // touched again and again: 8 MiB of them, and a checkpoint per 16 MiB, which stops the
+        // touched again and again: 4 MiB of them, and a checkpoint per 16 MiB, which stops the
         // writer.
-        .pragma("cache_size", "-8192")
+        .pragma("cache_size", "-4096")
         .pragma("wal_autocheckpoint", "4096")
         .row_buffer_size(512)
         .disable_statement_logging()

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use sqlx::{
-    ConnectOptions, Executor, Row, Sqlite, SqliteConnection, query,
+    ConnectOptions, Either, Executor, Row, Sqlite, SqliteConnection, query,
     query::Query,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
 };
@@ -155,7 +156,7 @@ impl Held<'_> {
     /// Writes the journal rows that may go in.
     async fn rows(&mut self, batch: &Batch<'_>) -> Result<u64, StoreError> {
         if let [(_, append)] = batch {
-            let statement = query(include_str!("sql/append_one.sql"))
+            let statement = query(include_str!("sql/append/row.sql"))
                 .bind(append.run.0)
                 .bind(signed(append.seq)?)
                 .bind(signed(append.epoch)?)
@@ -164,7 +165,7 @@ impl Held<'_> {
             return self.execute(DOING, statement).await;
         }
         let rows = batch::rows(batch)?;
-        let statement = query(include_str!("sql/append.sql")).bind(rows.meta).bind(rows.bytes);
+        let statement = query(include_str!("sql/append/rows.sql")).bind(rows.meta).bind(rows.bytes);
         self.execute(DOING, statement).await
     }
 
@@ -174,16 +175,7 @@ impl Held<'_> {
         batch: &Batch<'_>,
         granted: &mut Vec<RunId>,
     ) -> Result<bool, StoreError> {
-        let rides = Rides::of(batch);
-        self.begin(DOING).await?;
-        let mut whole = true;
-        if !rides.created.is_empty() {
-            let statement = query(include_str!("sql/create_runs.sql"));
-            let made = self.execute(DOING, statement.bind(to_json(&rides.created)?)).await?;
-            whole = made == rides.created.len() as u64;
-        }
-        whole = whole && self.rows(batch).await? == batch.len() as u64;
-        if !whole {
+        if !self.put_whole(batch).await? {
             self.execute(DOING, query("ROLLBACK")).await?;
             return Ok(false);
         }
@@ -192,15 +184,6 @@ impl Held<'_> {
                 let put = query(include_str!("sql/put_blob.sql"));
                 let put = put.bind(append.run.0).bind(&blob.hash.0[..]).bind(&blob.bytes[..]);
                 self.execute(DOING, put).await?;
-            }
-        }
-        for (statement, values) in [
-            (include_str!("sql/update_runs.sql"), &rides.changed),
-            (include_str!("sql/consume.sql"), &rides.consumed),
-            (include_str!("sql/clear.sql"), &rides.ended),
-        ] {
-            if !values.is_empty() {
-                self.execute(DOING, query(statement).bind(to_json(values)?)).await?;
             }
         }
         if batch.iter().any(|(_, append)| !append.send.is_empty()) {
@@ -221,6 +204,29 @@ impl Held<'_> {
         self.commit(DOING).await?;
         granted.extend(told);
         Ok(true)
+    }
+
+    /// Begins a transaction, and does in it what most batches need; false if a row did not go in.
+    async fn put_whole(&mut self, batch: &Batch<'_>) -> Result<bool, StoreError> {
+        let (rides, rows) = (Rides::of(batch), batch::rows(batch)?);
+        let statement = query(rides.statement()).bind(rows.meta).bind(rows.bytes);
+        let statement = statement.bind(to_json(&rides.created)?).bind(to_json(&rides.changed)?);
+        let statement = statement.bind(to_json(&rides.ended)?).bind(to_json(&rides.consumed)?);
+        let mut expected = vec![batch.len() as u64];
+        if !rides.created.is_empty() {
+            expected.push(rides.created.len() as u64);
+        }
+        // What each part changed: first what began the transaction, then the runs, then the rows.
+        let mut parts = self.connection.fetch_many(statement).skip(1);
+        let mut whole = true;
+        while let Some(part) = parts.next().await {
+            if let Either::Left(done) = part.map_err(failed(DOING))?
+                && let Some(expected) = expected.pop()
+            {
+                whole = whole && done.rows_affected() == expected;
+            }
+        }
+        Ok(whole)
     }
 
     /// Finds out which appends are there, now or from an earlier try, and why the others are not.

@@ -5,6 +5,6 @@ SELECT unhex(n.value ->> 'id'), n.value ->> 'workflow', unhex(n.value ->> 'versi
        n.value -> 'labels', n.value ->> 'status', unhex(n.value ->> 'owner'),
        n.value ->> 'epoch', n.value ->> 'wake_at', n.value ->> 'at', n.value ->> 'at',
        nullif(n.value -> 'requires', 'null')
-FROM json_each(?1) AS n
+FROM json_each($3) AS n
 WHERE true
 ON CONFLICT DO NOTHING

@@ -1,2 +1,0 @@
--- ?1: the runs that have ended.
-DELETE FROM inbox WHERE run_id IN (SELECT unhex(e.value) FROM json_each(?1) AS e)
