@@ -27,6 +27,9 @@ use crate::{
 /// Messages taken per turn of the loop: bounds the size of a batch.
 const MESSAGES: usize = 2048;
 
+/// How often a batch waits for the tasks that are ready.
+const ROUNDS: usize = 4;
+
 pub(super) struct Shard {
     pub(super) shared: Arc<Shared>,
     pub(super) writer: Box<dyn Writer>,
@@ -82,6 +85,7 @@ impl Shard {
             for message in taken.drain(..) {
                 self.take(message);
             }
+            self.gather(&mut taken).await;
             self.fire_timers();
             self.commit().await;
             if self.handing_over {
@@ -90,6 +94,24 @@ impl Shard {
             }
             if self.draining && self.runs.values().all(|run| run.attempts.is_empty()) {
                 return;
+            }
+        }
+    }
+
+    /// Lets tasks run that are ready to, and takes what they say: attempts that the last batch
+    /// began and that are quick would otherwise end in several small batches. Idle, this costs the
+    /// wait for a commit nothing that could be measured.
+    async fn gather(&mut self, taken: &mut Vec<Message>) {
+        for _ in 0..ROUNDS {
+            tokio::task::yield_now().await;
+            while let Ok(message) = self.messages.try_recv() {
+                taken.push(message);
+            }
+            if taken.is_empty() {
+                return;
+            }
+            for message in taken.drain(..) {
+                self.take(message);
             }
         }
     }
