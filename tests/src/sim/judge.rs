@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use rackwright_engine::{
-    Client, Effect, RunId, Workflow,
+    Client, Effect, RunId, RunStatus, Workflow,
     graph::{KindPlan, Plan, TaskPlan, compile},
     machine::{Event, Inner, Phase, Role, RunState, TaskRef, Verdict},
     step::Observation,
@@ -50,11 +50,14 @@ pub(super) async fn judge(
         ends.insert(record.id, record.status);
         let found = run.breaches(workflow, device, ended);
         breaches.extend(found.into_iter().map(|it| format!("run {}: {it}", record.id)));
-        children.extend(run.children());
+        let stopped = run.events().any(|event| matches!(event, Event::EmergencyStopped(_)));
+        children.extend(run.children().into_iter().map(|it| (it, stopped)));
     }
-    for (child, said) in children {
-        if ends.get(&child) != Some(&said) {
-            let is = ends.get(&child);
+    for ((child, said), stopped) in children {
+        let is = ends.get(&child);
+        // One that was recorded and not made yet is not made after a stop in an emergency.
+        let never_began = is.is_none() && stopped && said == RunStatus::Cancelled;
+        if is != Some(&said) && !never_began {
             breaches.push(format!("child {child} is {is:?}, its parent recorded {said}"));
         }
     }
@@ -84,7 +87,7 @@ impl<'a> Run<'a> {
     }
 
     /// The children whose ends are recorded, and how they ended.
-    fn children(&self) -> Vec<(RunId, rackwright_engine::RunStatus)> {
+    fn children(&self) -> Vec<(RunId, RunStatus)> {
         let mut by_step = BTreeMap::new();
         let mut ends = Vec::new();
         for event in self.events() {

@@ -1,6 +1,8 @@
 //! What operators ask of a run: each order is checked against the state, and recorded with who gave
 //! it and why, also when the state has left it behind.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -225,7 +227,9 @@ impl RunState {
     pub(super) fn would_start(&self, todo: &Todo) -> bool {
         match todo {
             Todo::Ready(step) => self.step(*step).main.decided.is_none(),
-            Todo::Items(_) | Todo::Recover(_) | Todo::Restart(_) | Todo::EnsureChild(_) => true,
+            Todo::Items(_) | Todo::Recover(_) | Todo::Restart(_) => true,
+            // After a stop in an emergency a child is only looked for.
+            Todo::EnsureChild(_) => !self.waits_for_release(),
             // A signal that came is taken: that is no more than the end of a wait.
             Todo::Drained(_) | Todo::StopAttempt(_) | Todo::StopChild(_) | Todo::Deliver(_) => {
                 false
@@ -306,6 +310,12 @@ impl RunState {
             self.cancel.get_or_insert_with(|| order.clone());
         }
         self.stop_scope(plan, Self::ROOT);
+        // A pause held these back: whether the children are there has to be known now.
+        let held = std::mem::take(&mut self.held);
+        let (look, held): (VecDeque<_>, VecDeque<_>) =
+            held.into_iter().partition(|todo| matches!(todo, Todo::EnsureChild(_)));
+        self.held = held;
+        self.todo.extend(look);
         for step in (0..).map(StepRef).take(self.steps.len()) {
             let finally = self.in_finally(self.step(step).scope);
             for task in TaskRef::all_of(step).filter(|task| finally || !task.is_main()) {

@@ -62,6 +62,14 @@ pub enum Command {
         /// It was asked for before: it may be there already.
         again: bool,
     },
+    /// Look whether a child run is there that was recorded and must not begin any more. If it is
+    /// not, it ended as cancelled before it began.
+    LookForChild {
+        /// The step that waits for it.
+        step: StepRef,
+        /// The child's id.
+        run: RunId,
+    },
     /// Take back attempts that wait for their turn on this node and have not begun.
     Recall,
     /// Ask a child run to stop; goes into the same commit.

@@ -111,10 +111,15 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    /// Asks once more for a child that was recorded; the same data give the same input.
+    /// Asks once more for a child that was recorded; the same data give the same input. After a stop
+    /// in an emergency it is only looked for: what has not begun does not begin any more.
     pub(super) fn ensure_child(&mut self, step: StepRef) {
         let state = self.state.step(step);
         let (Phase::Running, Inner::Child(run)) = (&state.main.phase, &state.inner) else { return };
+        if self.state.waits_for_release() {
+            self.turn.commands.push(Command::LookForChild { step, run: *run });
+            return;
+        }
         let KindPlan::Child(child) = &self.state.plan_of(self.plan, step).kind else { return };
         if let Ok(input) = child.with.eval(&self.view(TaskRef::main(step))) {
             let held = self.state.held_around(Some(step));

@@ -274,7 +274,8 @@ impl ActiveRun {
                 | Command::Revoke(..)
                 | Command::Stop { .. }
                 | Command::Recall
-                | Command::StartChild { .. } => {}
+                | Command::StartChild { .. }
+                | Command::LookForChild { .. } => {}
             }
         }
         messages

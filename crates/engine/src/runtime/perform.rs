@@ -36,6 +36,7 @@ impl Shard {
             Command::StartChild { step, run, workflow, version, input, held, again } => {
                 self.start_child(id, step, (run, workflow, version, input, held), again);
             }
+            Command::LookForChild { step, run } => self.look_for_child(id, step, run),
             Command::Ended { status } => {
                 if let Some(run) = self.runs.get(&id) {
                     telemetry::run_ended(&run.state.created.workflow, status);
@@ -126,6 +127,19 @@ impl Shard {
                     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                     refuse(&shared, &created, unusable(&created, problems.join("; ")));
                 }
+            }
+        });
+    }
+}
+
+impl Shard {
+    fn look_for_child(&self, parent: RunId, step: StepRef, run: RunId) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            if !is_there(&shared, run).await {
+                let (status, output) = (RunStatus::Cancelled, serde_json::Value::Null);
+                let input = Input::ChildEnded { step, run, status, output, errors: Vec::new() };
+                shared.tell(parent, Message::Input { run: parent, input, ack: None, from: None });
             }
         });
     }

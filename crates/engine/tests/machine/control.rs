@@ -9,8 +9,8 @@ use rackwright_engine::{
     calendar::Windows,
     graph::{Plan, compile},
     machine::{
-        Command, Control, Created, Env, Event, Input, Order, ParentLink, Phase, RunState, StepRef,
-        Turn, fold, react,
+        Command, Control, Created, Env, Event, Inner, Input, Order, ParentLink, Phase, RunState,
+        StepRef, Turn, fold, react,
     },
     model::{NodeId, Timestamp},
 };
@@ -80,11 +80,18 @@ impl Run {
             Command::Stop { task } => format!("stop {}", self.state.task_path(&self.plan, task)),
             Command::Recall => "recall".to_owned(),
             Command::StartChild { .. } => "start child".to_owned(),
+            Command::LookForChild { .. } => "look for child".to_owned(),
             Command::StopChild { .. } => "stop child".to_owned(),
             Command::TellChild { control, .. } => format!("child: {}", control.action()),
             Command::Ended { status } => format!("ended {status}"),
         };
         turn.commands.into_iter().map(told).collect()
+    }
+
+    /// The child run of the first step.
+    fn child(&self) -> RunId {
+        let Inner::Child(run) = self.state.steps[0].inner else { panic!("no child") };
+        run
     }
 
     fn order(&mut self, control: impl FnOnce(Order) -> Control) -> Vec<String> {
@@ -194,6 +201,23 @@ fn a_cleanup_waits_for_the_end_of_a_pause_even_after_a_cancel() {
     assert_eq!(run.end("b", stopped()), [] as [&str; 0]);
     assert_eq!(run.order(Control::Resume), ["run a/cleanup"]);
     assert_eq!(run.done("a/cleanup"), ["ended cancelled"]);
+}
+
+#[test]
+fn a_child_that_has_not_begun_does_not_begin_after_an_emergency_stop() {
+    let child = json!({ "id": "c", "workflow": "kid", "version": "00".repeat(32) });
+    let (mut run, _) = Run::new(json!([child]));
+    // It was recorded, and its node went away before it made it.
+    run.order(Control::Pause);
+    assert_eq!(run.crash(), Vec::<String>::new(), "it is asked for when the pause is over");
+    assert_eq!(run.order(Control::EmergencyStop), ["child: emergency stop", "look for child"]);
+    let mut asked = run.crash();
+    asked.dedup();
+    assert_eq!(asked, ["look for child"]);
+    let (step, id) = (StepRef(0), run.child());
+    let (status, output, errors) = (RunStatus::Cancelled, Value::Null, Vec::new());
+    let ended = run.feed(Input::ChildEnded { step, run: id, status, output, errors });
+    assert_eq!(ended, ["ended cancelled"]);
 }
 
 #[test]

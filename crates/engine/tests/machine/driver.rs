@@ -159,6 +159,14 @@ impl Driver {
                         self.open.push(Open::Child(step, run));
                     }
                 }
+                // Here whoever was asked for is there; one that is not ends as cancelled.
+                Command::LookForChild { step, run } => {
+                    let there = |open: &Open| matches!(open, Open::Child(_, id) if *id == run);
+                    if !self.open.iter().any(there) {
+                        self.open.push(Open::Child(step, run));
+                        self.stop_child(run);
+                    }
+                }
                 Command::Stop { task } => self.stop(task),
                 Command::Recall => self.recall(),
                 Command::StopChild { run } => self.stop_child(run),

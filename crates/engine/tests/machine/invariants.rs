@@ -7,7 +7,7 @@ use rackwright_engine::{
     graph::{KindPlan, Plan},
     machine::{
         ApprovalEvent, Event, Inner, Phase, Queued, RepeatEvent, Role, RunState, ScopeRef,
-        SignalEvent, SkipReason, Stage, StepRef, TaskRef,
+        SignalEvent, SkipReason, Stage, StepRef, TaskRef, WindowEvent,
     },
     model::{CleanupPolicy, OnError, OnHalt, Timestamp},
 };
@@ -63,6 +63,8 @@ impl Invariants {
                 assert!(self.completed.insert(TaskRef::main(*step)), "{step:?} ends twice");
             }
             Event::LocksGranted { step: None } => self.begun = true,
+            // Whoever waits for a window anew gives up what it holds.
+            Event::Window { step: None, what: WindowEvent::Awaited(_) } => self.begun = false,
             Event::ItemsStarted { step, upto } => assert_bounded(plan, state, *step, *upto),
             Event::WaveSoaking { step, .. }
             | Event::GateOpened { step, .. }

@@ -104,6 +104,7 @@ impl Script {
                 Command::Observe(call) => self.looks.push(call.path),
                 Command::Revoke(..)
                 | Command::StartChild { .. }
+                | Command::LookForChild { .. }
                 | Command::StopChild { .. }
                 | Command::Recall
                 | Command::TellChild { .. }

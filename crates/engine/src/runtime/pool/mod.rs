@@ -40,6 +40,7 @@ impl ActiveRun {
                 Command::Ended { .. } => changes.push(TaskChange::Clear),
                 Command::Stop { .. }
                 | Command::StartChild { .. }
+                | Command::LookForChild { .. }
                 | Command::StopChild { .. }
                 | Command::TellChild { .. } => {}
             }
