@@ -36,7 +36,7 @@ impl Shard {
         }
         let node = identity.node;
         // Durable here, carried on by a node that has what the run asks for and takes something.
-        let here = self.shared.takes(&created.requires);
+        let here = self.shared.begins(&created);
         let new = NewRun {
             workflow: created.workflow.clone(),
             version: created.version,

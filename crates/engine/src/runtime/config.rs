@@ -22,8 +22,9 @@ pub struct Config {
     /// Attempts and observations under way at once, those included whose end is being committed:
     /// a crash leaves no more of them to be made, or looked at, again.
     pub max_in_flight: usize,
-    /// How many runs the node has in memory before it takes over no more; what it starts itself is
-    /// not refused. Bounds the memory when very many runs are due at once.
+    /// How many runs the node has in memory before it takes over no more. What is started on it
+    /// beyond that is durable at once and waits in the store, if the node takes runs over; child
+    /// runs begin all the same. Bounds the memory when very many runs are due at once.
     pub max_active: usize,
     /// How long an attempt that was told to stop may take to do so.
     pub stop_grace: Duration,

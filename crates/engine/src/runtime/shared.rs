@@ -15,6 +15,7 @@ use super::{
     random::Random, recovery::Claimed, windows::KnownWindows,
 };
 use crate::{
+    machine::Created,
     model::{NodeId, RunId, Timestamp},
     step::{CredentialSource, Registry, SubtaskReport},
     store::{ClaimScope, Store},
@@ -112,6 +113,14 @@ impl Shared {
         let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner).len();
         let taken = self.active.load(Ordering::Relaxed) + claimed;
         self.config.max_active.saturating_sub(taken)
+    }
+
+    /// Whether a new run is begun here. Beyond its room a node leaves what it starts to whoever has
+    /// room next, if that may be itself; a child is begun all the same, since its parent stays in
+    /// memory for it.
+    pub(super) fn begins(&self, created: &Created) -> bool {
+        let must = || created.parent.is_some() || !self.claims().contains(&ClaimScope::All);
+        self.takes(&created.requires) && (self.room() > 0 || must())
     }
 
     /// Which runs the node takes over.

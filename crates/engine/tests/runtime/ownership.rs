@@ -110,6 +110,14 @@ async fn a_node_takes_over_what_it_has_room_for() {
     for run in runs {
         assert_eq!(second.run(run).wait().await.unwrap().status, RunStatus::Completed);
     }
+    // What is started on it beyond its room waits in the store.
+    let mut started = Vec::new();
+    for _ in 0..20 {
+        started.push(second.start(RunRequest::new("w")).await.unwrap());
+    }
+    for run in started {
+        assert_eq!(run.wait().await.unwrap().status, RunStatus::Completed);
+    }
     let most = most.load(Ordering::SeqCst);
     assert!((1..=3).contains(&most), "{most} runs at once");
 }
