@@ -6,6 +6,7 @@ use rackwright_engine::{
     Client, RunId, RunStatus,
     store::{ClaimScope, RunFilter},
 };
+use serde_json::json;
 
 use crate::{
     cli::{Common, ResumeArguments},
@@ -37,6 +38,13 @@ pub(crate) async fn resume(
     }
     let mut worst = Exit::Completed;
     for (site, roots) in unfinished {
+        let (roots, out) = leave_quarantined(&client, roots, output).await?;
+        if out > 0 {
+            worst = worse(worst, Exit::Attention);
+        }
+        if roots.is_empty() {
+            continue;
+        }
         let node =
             Node::start(common, &home, &site, site.lab_again().await?, store.clone()).await?;
         let since = Clock::read(&client).await?.then();
@@ -55,6 +63,43 @@ pub(crate) async fn resume(
         worst = worse(worst, exit);
     }
     Ok(worst)
+}
+
+/// Takes out the families that can't get on because a run of theirs is in quarantine, and says how
+/// it is let go. Gives the others, and how many were taken out.
+async fn leave_quarantined(
+    client: &Client,
+    roots: Vec<RunId>,
+    output: &Output,
+) -> Outcome<(Vec<RunId>, usize)> {
+    let (mut left, all) = (Vec::new(), roots.len());
+    for root in roots {
+        let resting = RunFilter {
+            root: Some(root),
+            status: vec![RunStatus::Attention],
+            limit: u32::MAX,
+            ..RunFilter::default()
+        };
+        let family = client.runs(&resting).await?;
+        let mut quarantined = family.iter().filter(|it| it.quarantined_at.is_some()).peekable();
+        if quarantined.peek().is_none() {
+            left.push(root);
+        }
+        for run in quarantined {
+            let id = run.id;
+            output.note(format_args!(
+                "run {id} is in quarantine: the nodes that had it died, {} in a row; `rackwright \
+                 runs show {id}` tells what it did, and this lets it go on: rackwright runs \
+                 release-quarantine {id} --reason WHY",
+                run.takeovers,
+            ));
+            if output.json() {
+                output.object(&json!({ "type": "quarantined", "run": id, "root": root }));
+            }
+        }
+    }
+    let out = all - left.len();
+    Ok((left, out))
 }
 
 /// A failed run outweighs one that waits, and that one a cancelled one.

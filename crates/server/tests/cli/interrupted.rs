@@ -13,7 +13,7 @@ pub(crate) fn signal(child: &Child, name: &str) {
 }
 
 /// Waits until the newest run has got so far that MAAS commissions the machine.
-fn commissioning(sandbox: &Sandbox) -> Value {
+pub(crate) fn commissioning(sandbox: &Sandbox) -> Value {
     Sandbox::until("a commissioning", || {
         let run = sandbox.last_run()?;
         let told = run["steps"][0]["attempts"][0]["subtasks"].to_string();

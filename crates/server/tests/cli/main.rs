@@ -5,9 +5,11 @@
 mod calendar;
 mod control;
 mod files;
+mod fleet;
 mod fork;
 mod interrupted;
 mod lab;
+mod quarantine;
 mod runs;
 mod support;
 mod usage;
