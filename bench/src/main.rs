@@ -8,6 +8,10 @@ use rackwright_bench::{
     workloads::{self, Workload},
 };
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Runs one workload of the benchmark, or one raw probe of the store under it.
 #[derive(Parser)]
 #[command(version)]

@@ -160,6 +160,10 @@ impl Bench<'_> {
         let mut tasks = JoinSet::new();
         for k in 0..runs {
             let permit = Arc::clone(&permits).acquire_owned().await?;
+            // What has ended is let go of: only the engine's memory is to grow.
+            while let Some(ended) = tasks.try_join_next() {
+                ended??;
+            }
             let engine = Arc::clone(&engine);
             let name = format!("wf-{}{k}", self.settings.node);
             tasks.spawn(async move {

@@ -38,6 +38,10 @@ use cli::{Cli, Command};
 use exit::{Exit, Outcome};
 use output::Output;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     // Stores, logs and labs hold what runs were given: they are their owner's alone.
