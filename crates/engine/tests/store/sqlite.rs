@@ -7,7 +7,7 @@ use rackwright_engine::store::{
 };
 use sqlx::{ConnectOptions, Row, sqlite::SqliteConnectOptions};
 
-use crate::bench::{HOUR, at, create, create_owned, new_run, node, plain, update};
+use crate::bench::{HOUR, at, create, create_owned, message, new_run, node, plain, update};
 
 fn url(dir: &tempfile::TempDir) -> String {
     format!("sqlite:{}", dir.path().join("runs.db").display())
@@ -50,6 +50,31 @@ async fn a_new_process_takes_the_runs_of_a_dead_one_at_once() {
     let claims = second.claim(node(2).id, ClaimScope::All, 10).await.unwrap();
     assert_eq!((claims[0].run, claims[0].taken_from), (run, Some(node(1).id)));
     assert_eq!(second.renew(node(1).id, HOUR).await.unwrap(), Renewal::Lost);
+}
+
+/// Another process may hold the file's write lock for longer than is waited for it.
+#[tokio::test]
+async fn a_batch_that_cannot_begin_does_nothing_and_may_be_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (run, other) = (new_run(), new_run());
+    let store = SqliteStore::open(&url(&dir)).await.unwrap();
+    put(&store, &[create(run), create(other)]).await;
+    let mut holder = SqliteConnectOptions::new().filename(dir.path().join("runs.db"));
+    holder = holder.busy_timeout(HOUR);
+    let mut holder = holder.connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+    let append = Append {
+        update: Some(update(RunStatus::Waiting, Some(at(99)), false)),
+        send: vec![message(other, "a")],
+        ..plain(run, 1, 0)
+    };
+    let batch = [append];
+    let error = store.writer().await.unwrap().commit(&batch).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    sqlx::query("ROLLBACK").execute(&mut holder).await.unwrap();
+    assert_eq!(store.inbox(&[other]).await.unwrap(), []);
+    put(&store, &batch).await;
+    assert_eq!(store.inbox(&[other]).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -50,9 +50,33 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
+/// How long to wait before each further try to open a file.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(320),
+    Duration::from_secs(1),
+];
+
+/// Opens a connection. Whoever makes a file needs it alone for a moment, to give it its write-ahead
+/// log, and for that SQLite does not wait by itself.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    for pause in PAUSES {
+        match options.connect().await.map_err(failed("opening the SQLite file")) {
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "the file is opened again");
+                tokio::time::sleep(pause).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    options.connect().await.map_err(failed("opening the SQLite file"))
+}
+
 /// Opens the connection that writes, and brings the tables up to date.
 pub(super) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut connection = options.connect().await.map_err(failed("opening the SQLite file"))?;
+    let mut connection = connect(options).await?;
     let texts = [
         ("foundation", include_str!("../../../migrations/sqlite/0001_foundation.sql")),
         ("locks", include_str!("../../../migrations/sqlite/0002_locks.sql")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use sqlx::{
     ConnectOptions, Either, Executor, Row, Sqlite, SqliteConnection, query,
     query::Query,
@@ -212,21 +212,14 @@ impl Held<'_> {
         let statement = query(rides.statement()).bind(rows.meta).bind(rows.bytes);
         let statement = statement.bind(to_json(&rides.created)?).bind(to_json(&rides.changed)?);
         let statement = statement.bind(to_json(&rides.ended)?).bind(to_json(&rides.consumed)?);
-        let mut expected = vec![batch.len() as u64];
-        if !rides.created.is_empty() {
-            expected.push(rides.created.len() as u64);
-        }
-        // What each part changed: first what began the transaction, then the runs, then the rows.
-        let mut parts = self.connection.fetch_many(statement).skip(1);
-        let mut whole = true;
-        while let Some(part) = parts.next().await {
-            if let Either::Left(done) = part.map_err(failed(DOING))?
-                && let Some(expected) = expected.pop()
-            {
-                whole = whole && done.rows_affected() == expected;
-            }
-        }
-        Ok(whole)
+        let created = Some(rides.created.len() as u64).filter(|made| *made > 0);
+        let expected = created.into_iter().chain([batch.len() as u64]);
+        // What each part changed, in their order; none if the transaction could not begin.
+        let parts: Vec<_> =
+            self.connection.fetch_many(statement).try_collect().await.map_err(failed(DOING))?;
+        let changed = parts.into_iter().filter_map(Either::left).map(|part| part.rows_affected());
+        // First what began the transaction, then the runs, then the rows.
+        Ok(changed.skip(1).zip(expected).all(|(changed, expected)| changed == expected))
     }
 
     /// Finds out which appends are there, now or from an earlier try, and why the others are not.
