@@ -229,7 +229,7 @@ impl RunState {
             Todo::Ready(step) => self.step(*step).main.decided.is_none(),
             Todo::Items(_) | Todo::Recover(_) | Todo::Restart(_) => true,
             // After a stop in an emergency a child is only looked for.
-            Todo::EnsureChild(_) => !self.waits_for_release(),
+            Todo::EnsureChild(_) => self.emergency.is_none(),
             // A signal that came is taken: that is no more than the end of a wait.
             Todo::Drained(_) | Todo::StopAttempt(_) | Todo::StopChild(_) | Todo::Deliver(_) => {
                 false

@@ -214,6 +214,10 @@ fn a_child_that_has_not_begun_does_not_begin_after_an_emergency_stop() {
     let mut asked = run.crash();
     asked.dedup();
     assert_eq!(asked, ["look for child"]);
+    // Nor when its node goes away once more after the release.
+    assert_eq!(run.order(Control::Release), ["child: release"]);
+    let asked = run.crash();
+    assert!(asked.iter().all(|it| it == "look for child" || it == "stop child"), "{asked:?}");
     let (step, id) = (StepRef(0), run.child());
     let (status, output, errors) = (RunStatus::Cancelled, Value::Null, Vec::new());
     let ended = run.feed(Input::ChildEnded { step, run: id, status, output, errors });
