@@ -1,6 +1,9 @@
 //! The group commit: a turn of every run that moved, in one batch; then what the turns lead to.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -173,7 +176,9 @@ impl Shard {
             let parked = self.remove(id);
             let soon = self.shared.clock.now().after(self.shared.config.poll);
             let due = parked.and_then(|run| run.next_timer());
-            if !pending.status.is_ended() && due.is_some_and(|due| due < soon) {
+            let next = !pending.status.is_ended() && due.is_some_and(|due| due < soon);
+            // Its place is free for what was started beyond the node's room.
+            if next || self.shared.left.load(Ordering::SeqCst) {
                 self.shared.parked.notify_one();
             }
             // Another node may carry a parked run on: whoever waits for it asks the store.

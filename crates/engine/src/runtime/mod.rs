@@ -30,7 +30,7 @@ mod shared;
 pub mod telemetry;
 mod windows;
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, atomic::AtomicBool};
 
 use tokio::{
     sync::{Notify, Semaphore, broadcast, mpsc},
@@ -96,6 +96,7 @@ impl Node {
             active: Arc::default(),
             parked: Notify::new(),
             draining: Mutex::default(),
+            left: AtomicBool::new(false),
             claimed: Mutex::default(),
             lease: lease::Lease::new(config.lease),
             plans: plans::Plans::new(config.executor_limits.clone(), config.pool_limits.clone()),

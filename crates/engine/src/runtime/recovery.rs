@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -45,6 +45,9 @@ pub(super) async fn claim_all(
         let orphans = claims.iter().filter(|claim| claim.taken_from.is_some()).count();
         telemetry::claimed(asked.elapsed(), claims.len(), orphans);
         if claims.is_empty() {
+            if scope == ClaimScope::All {
+                shared.left.store(false, Ordering::SeqCst);
+            }
             return Ok(total);
         }
         total += claims.len();

@@ -82,10 +82,11 @@ impl Shard {
                 count = self.messages.recv_many(&mut taken, MESSAGES) => if count == 0 { return },
                 () = timer => {}
             }
+            let room = MESSAGES - taken.len();
             for message in taken.drain(..) {
                 self.take(message);
             }
-            self.gather(&mut taken).await;
+            self.gather(room).await;
             self.fire_timers();
             self.commit().await;
             if self.handing_over {
@@ -101,17 +102,18 @@ impl Shard {
     /// Lets tasks run that are ready to, and takes what they say: attempts that the last batch
     /// began and that are quick would otherwise end in several small batches. Idle, this costs the
     /// wait for a commit nothing that could be measured.
-    async fn gather(&mut self, taken: &mut Vec<Message>) {
+    async fn gather(&mut self, mut room: usize) {
         for _ in 0..ROUNDS {
             tokio::task::yield_now().await;
-            while let Ok(message) = self.messages.try_recv() {
-                taken.push(message);
-            }
-            if taken.is_empty() {
-                return;
-            }
-            for message in taken.drain(..) {
+            let before = room;
+            while room > 0
+                && let Ok(message) = self.messages.try_recv()
+            {
                 self.take(message);
+                room -= 1;
+            }
+            if room == before {
+                return;
             }
         }
     }

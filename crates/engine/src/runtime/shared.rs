@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -63,6 +63,9 @@ pub(crate) struct Shared {
     pub(super) parked: Notify,
     /// Who wants the node empty, if anybody does.
     pub(super) draining: Mutex<Option<String>>,
+    /// Runs were started here beyond the node's room: until they have been taken, those that are
+    /// started after them stand in line behind them.
+    pub(super) left: AtomicBool,
     /// Claimed, and not handed to a shard yet.
     pub(super) claimed: Mutex<Vec<Claimed>>,
     pub(crate) plans: Plans,
@@ -119,8 +122,16 @@ impl Shared {
     /// room next, if that may be itself; a child is begun all the same, since its parent stays in
     /// memory for it.
     pub(super) fn begins(&self, created: &Created) -> bool {
+        if !self.takes(&created.requires) {
+            return false;
+        }
         let must = || created.parent.is_some() || !self.claims().contains(&ClaimScope::All);
-        self.takes(&created.requires) && (self.room() > 0 || must())
+        let full = self.left.load(Ordering::SeqCst) || self.room() == 0;
+        if full && !must() {
+            self.left.store(true, Ordering::SeqCst);
+            return false;
+        }
+        true
     }
 
     /// Which runs the node takes over.
