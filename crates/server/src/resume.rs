@@ -65,8 +65,8 @@ pub(crate) async fn resume(
     Ok(worst)
 }
 
-/// Takes out the families that can't get on because a run of theirs is in quarantine, and says how
-/// it is let go. Gives the others, and how many were taken out.
+/// Takes out the families of which a run is in quarantine, since they can't come to their end, and
+/// says how it is let go. Gives the others, and how many were taken out.
 async fn leave_quarantined(
     client: &Client,
     roots: Vec<RunId>,

@@ -252,7 +252,7 @@ impl Step {
     }
 
     /// `Writer::commit`: at the run's present epoch and at the next seq, or not at all
-    /// (`append_plain.sql`); then `Shard::settle`, or `Shard::conflict`.
+    /// (`sql/append/plain.sql`); then `Shard::settle`, or `Shard::conflict`.
     fn append(mut self, name: &'static str, journal: Journal, next: Option<At>) -> Taken {
         let accepted = match self.plant {
             Plant::AppendOverConflict => true,

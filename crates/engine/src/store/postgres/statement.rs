@@ -1,8 +1,8 @@
 //! The statement of a batch, put together from what the batch needs.
 //!
 //! Every part of a statement costs its share whether it has anything to do or not: PostgreSQL sets
-//! up each scan and reads each table's constraints anew. Most batches begin and end runs; few have
-//! mail, and hardly any large values.
+//! up each scan and each table to be written anew. Most batches begin and end runs; few have mail,
+//! and hardly any large values.
 //!
 //! Each part is a file in `sql/append`, and they share their parameters, which are always bound:
 //!
