@@ -222,6 +222,13 @@ impl RunState {
         }
     }
 
+    /// Whether a child that was recorded, and perhaps never made, must not be made any more: its run
+    /// was stopped in an emergency. Those of a `finally` are owed once it is released.
+    pub(super) fn only_looks_for_child(&self, step: StepRef) -> bool {
+        let owed = self.in_finally(self.step(step).scope);
+        self.waits_for_release() || (self.emergency.is_some() && !owed)
+    }
+
     /// Whether an entry of the worklist may start something, a look at a target included. A scope
     /// that drains is looked at all the same: only its obligations start something.
     pub(super) fn would_start(&self, todo: &Todo) -> bool {
@@ -229,7 +236,7 @@ impl RunState {
             Todo::Ready(step) => self.step(*step).main.decided.is_none(),
             Todo::Items(_) | Todo::Recover(_) | Todo::Restart(_) => true,
             // After a stop in an emergency a child is only looked for.
-            Todo::EnsureChild(_) => self.emergency.is_none(),
+            Todo::EnsureChild(step) => !self.only_looks_for_child(*step),
             // A signal that came is taken: that is no more than the end of a wait.
             Todo::Drained(_) | Todo::StopAttempt(_) | Todo::StopChild(_) | Todo::Deliver(_) => {
                 false

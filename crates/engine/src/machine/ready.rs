@@ -116,7 +116,7 @@ impl Pass<'_, '_> {
     pub(super) fn ensure_child(&mut self, step: StepRef) {
         let state = self.state.step(step);
         let (Phase::Running, Inner::Child(run)) = (&state.main.phase, &state.inner) else { return };
-        if self.state.emergency.is_some() {
+        if self.state.only_looks_for_child(step) {
             self.turn.commands.push(Command::LookForChild { step, run: *run });
             return;
         }
